@@ -1,0 +1,95 @@
+"""Messages answers, whole, both ways (protocols.md A3, A5)."""
+
+from collections.abc import Mapping
+
+from llm_canaries.wire.anthropic_messages.parts import NAME, read_blocks, write_block
+from llm_canaries.wire.exchange import Written
+from llm_canaries.wire.json import Object, decode_object, encode, kind, mapping, string, want
+from llm_canaries.wire.loss import Losses
+from llm_canaries.wire.message import Finish, Reply, Thought
+from llm_canaries.wire.usage import read_messages_usage, write_messages_usage
+
+FINISHES: Mapping[str, Finish] = {
+    "end_turn": Finish.STOP,
+    "stop_sequence": Finish.STOP_SEQUENCE,
+    "max_tokens": Finish.LENGTH,
+    "model_context_window_exceeded": Finish.LENGTH,
+    "tool_use": Finish.TOOL,
+    "refusal": Finish.FILTER,
+    "pause_turn": Finish.PAUSE,
+}
+
+_NATIVE: Mapping[Finish, str] = {
+    Finish.STOP_SEQUENCE: "stop_sequence",
+    Finish.LENGTH: "max_tokens",
+    Finish.TOOL: "tool_use",
+    Finish.FILTER: "refusal",
+    Finish.PAUSE: "pause_turn",
+}
+
+
+def read_reply(body: bytes) -> Reply:
+    """The Reply that an answer body is. Raises WireError."""
+    said = decode_object(body)
+    want(isinstance(said.get("content"), list), f"content: expected an array, got {kind(said.get('content'))}")
+    native, usage = said.pop("stop_reason", None), said.pop("usage", None)
+    for known in ("type", "role"):
+        said.pop(known, None)
+    return Reply(
+        dialect=NAME,
+        id=string(said.pop("id", "")),
+        model=string(said.pop("model", "")),
+        content=read_blocks(said.pop("content"), "content"),
+        finish=finish_of(native),
+        finish_native=native if isinstance(native, str) else None,
+        stop_sequence=said.pop("stop_sequence", None),
+        usage=read_messages_usage(usage) if isinstance(usage, dict) else None,
+        effort=effort_of(said),
+        extra=said,
+    )
+
+
+def write_reply(reply: Reply) -> Written:
+    """`reply` as an answer body."""
+    losses = Losses(reply.dialect, NAME)
+    own = reply.finish_native if reply.dialect == NAME else None
+    said: Object = {
+        "id": reply.id,
+        "type": "message",
+        "role": "assistant",
+        "model": reply.model,
+        "content": [block for part in reply.content if (block := _write_part(part, losses)) is not None],
+        "stop_reason": None if reply.finish is None else native_finish(reply.finish, own),
+        "stop_sequence": reply.stop_sequence,
+    }
+    if reply.usage is not None:
+        said["usage"] = write_messages_usage(reply.usage)
+    if reply.effort is not None:
+        said["output_config"] = {"effort": reply.effort}
+    return Written(encode(losses.extra("reply", reply.extra) | said), losses.found)
+
+
+def finish_of(native: object) -> Finish | None:
+    """The hub's word for a stop_reason; UNKNOWN for one nobody documented, None for none."""
+    return FINISHES.get(native, Finish.UNKNOWN) if isinstance(native, str) else None
+
+
+def native_finish(finish: Finish, native: str | None = None) -> str:
+    """The stop_reason for `finish`; `native` wins where Messages already has the word."""
+    return native or _NATIVE.get(finish, "end_turn")
+
+
+def effort_of(said: Object) -> str | None:
+    """The reasoning level an answer says was applied (`output_config.effort`), where a gateway says so."""
+    output = mapping(said.get("output_config"))
+    effort = output.pop("effort", None)
+    if "output_config" in said and not output:
+        del said["output_config"]
+    return effort if isinstance(effort, str) else None
+
+
+def _write_part(part: object, losses: Losses) -> Object | None:
+    """An answer may show reasoning without a seal: the client only reads it."""
+    if isinstance(part, Thought) and part.redacted is None and part.signature is None:
+        return {"type": "thinking", "thinking": part.text, "signature": ""} | losses.extra("content", part.extra)
+    return write_block(part, "content", losses)  # type: ignore[arg-type]  # Reply.content holds parts

@@ -1,0 +1,122 @@
+"""Chat Completions answers, whole, both ways (protocols.md A1, A5)."""
+
+from collections.abc import Mapping
+
+from llm_canaries.wire.exchange import Written
+from llm_canaries.wire.json import Object, decode_object, encode, integer, items, kind, mapping, string, want
+from llm_canaries.wire.loss import Losses
+from llm_canaries.wire.message import Finish, Opaque, Part, Refusal, Reply, Text, Thought, ToolCall
+from llm_canaries.wire.openai_chat.parts import NAME, read_calls, read_content, write_call
+from llm_canaries.wire.usage import chat_usage_of, read_chat_usage, write_chat_usage
+
+FINISHES: Mapping[str, Finish] = {
+    "stop": Finish.STOP,
+    "length": Finish.LENGTH,
+    "tool_calls": Finish.TOOL,
+    "function_call": Finish.TOOL,
+    "content_filter": Finish.FILTER,
+}
+
+_NATIVE: Mapping[Finish, str] = {
+    Finish.LENGTH: "length",
+    Finish.TOOL: "tool_calls",
+    Finish.FILTER: "content_filter",
+}
+
+
+def read_reply(body: bytes) -> Reply:
+    """The Reply that an answer body is; an answer without choices has no content. Raises WireError."""
+    said = decode_object(body)
+    choices = said.pop("choices", None)
+    want(isinstance(choices, list), f"choices: expected an array, got {kind(choices)}")
+    choice = mapping(choices[0]) if choices else {}
+    native = choice.get("finish_reason")
+    usage = chat_usage_of(said)
+    for known in ("object", "usage"):
+        said.pop(known, None)
+    return Reply(
+        dialect=NAME,
+        id=string(said.pop("id", "")),
+        model=string(said.pop("model", "")),
+        created=integer(said.pop("created", 0)) or 0,
+        content=_read_message(mapping(choice.get("message"))),
+        finish=finish_of(native),
+        finish_native=native if isinstance(native, str) else None,
+        usage=None if usage is None else read_chat_usage(usage),
+        effort=effort_of(said),
+        extra=said,
+    )
+
+
+def write_reply(reply: Reply) -> Written:
+    """`reply` as an answer body."""
+    losses = Losses(reply.dialect, NAME)
+    message: Object = {"role": "assistant", "content": None, "refusal": None}
+    words: list[str] = []
+    for part in reply.content:
+        match part:
+            case Text(text):
+                words.append(text)
+            case Refusal(text):
+                message["refusal"] = text
+            case Thought(text, signature, redacted):
+                message["reasoning_content"] = message.get("reasoning_content", "") + text
+                if redacted or (signature and not losses.same):
+                    losses.add("thinking", "signature")
+            case ToolCall():
+                message.setdefault("tool_calls", []).append(write_call(part, losses))
+            case _:
+                losses.add("content", type(part).__name__.lower())
+    if words:
+        message["content"] = "".join(words)
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": native_of(reply)}
+    said: Object = {
+        "id": reply.id,
+        "object": "chat.completion",
+        "created": reply.created,
+        "model": reply.model,
+        "choices": [choice],
+    }
+    if reply.usage is not None:
+        said["usage"] = write_chat_usage(reply.usage)
+    if reply.effort is not None:
+        said["reasoning_effort"] = reply.effort
+    return Written(encode(losses.extra("reply", reply.extra) | said), losses.found)
+
+
+def finish_of(native: object) -> Finish | None:
+    """The hub's word for a finish_reason; UNKNOWN for one nobody documented, None for none."""
+    return FINISHES.get(native, Finish.UNKNOWN) if isinstance(native, str) else None
+
+
+def native_of(reply: Reply) -> str | None:
+    """The finish_reason of `reply`: its own word where it spoke chat, else the nearest."""
+    if reply.finish is None:
+        return None
+    return native_finish(reply.finish, reply.finish_native if reply.dialect == NAME else None)
+
+
+def native_finish(finish: Finish, native: str | None = None) -> str:
+    """The finish_reason for `finish`; `native` wins where chat already has the word."""
+    return native or _NATIVE.get(finish, "stop")
+
+
+def effort_of(said: Object) -> str | None:
+    """The reasoning level an answer says was applied, where a provider says so."""
+    effort = said.pop("reasoning_effort", None)
+    return effort if isinstance(effort, str) else None
+
+
+def _read_message(message: Object) -> tuple[Part, ...]:
+    parts: list[Part] = []
+    thought = string(message.get("reasoning_content")) or string(message.get("reasoning"))
+    if thought:
+        parts.append(Thought(thought))
+    parts += [p for p in read_content(message.get("content"), "message.content") if p != Text("")]
+    if refusal := string(message.get("refusal")):
+        parts.append(Refusal(refusal))
+    parts += read_calls(message.get("tool_calls"), "message.tool_calls")
+    if (called := message.get("function_call")) and isinstance(called, dict):
+        parts.append(Opaque(NAME, {"function_call": called}))
+    parts += [Opaque(NAME, {"annotation": each}) for each in items(message.get("annotations"))]
+    return tuple(parts)

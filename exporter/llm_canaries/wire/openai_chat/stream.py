@@ -1,0 +1,203 @@
+"""Chat Completions streams, both ways (protocols.md A1)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+from llm_canaries.wire.event import (
+    Broken,
+    Delta,
+    End,
+    Event,
+    Finished,
+    Head,
+    Liveness,
+    OpaquePart,
+    PartEnd,
+    PartStart,
+    Signature,
+    UsageSeen,
+)
+from llm_canaries.wire.fault import Fault, FaultReason, envelope_of
+from llm_canaries.wire.json import Object, decode_object, encode, encode_text, integer, items, mapping, string
+from llm_canaries.wire.message import Finish, Usage
+from llm_canaries.wire.openai_chat.reply import effort_of, finish_of, native_finish
+from llm_canaries.wire.sse import Frame, encode_frame
+from llm_canaries.wire.usage import chat_usage_of, read_chat_usage, write_chat_usage
+
+_Words = Literal["text", "thought", "refusal"]
+_FIELDS: tuple[tuple[str, _Words], ...] = (
+    ("reasoning_content", "thought"),
+    ("reasoning", "thought"),
+    ("content", "text"),
+    ("refusal", "refusal"),
+)
+
+
+class ChatReader:
+    """One stream of chunks; tool calls stay open until the finish, for their pieces may interleave."""
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._finished = False
+        self._next = 0
+        self._words: tuple[_Words, int] | None = None
+        self._tools: dict[int, int] = {}
+
+    def feed(self, frame: Frame) -> Sequence[Event]:
+        """The events of one frame. Raises WireError where it is not JSON."""
+        if frame.comment:
+            return (Liveness(),)
+        if frame.data.strip() == "[DONE]":
+            return (*self._close_parts(), End())
+        return tuple(self._chunk(decode_object(frame.data)))
+
+    def close(self) -> Sequence[Event]:
+        """What the end of the body closes."""
+        return tuple(self._close_parts())
+
+    def _chunk(self, chunk: Object) -> Iterator[Event]:
+        if (envelope := envelope_of(chunk, 0)) is not None:
+            code = envelope.code or envelope.kind
+            yield Broken(
+                Fault(reason=FaultReason.STREAM_ERROR, status=200, code=code, message=envelope.message)
+            )
+            return
+        if not self._begun:
+            self._begun = True
+            created = integer(chunk.get("created")) or 0
+            effort = effort_of(chunk)
+            yield Head(id=string(chunk.get("id")), model=string(chunk.get("model")), created=created, effort=effort)
+        for choice in items(chunk.get("choices"))[:1]:
+            yield from self._choice(mapping(choice))
+        if (usage := chat_usage_of(chunk)) is not None:
+            yield UsageSeen(read_chat_usage(usage))
+
+    def _choice(self, choice: Object) -> Iterator[Event]:
+        delta = mapping(choice.get("delta"))
+        seen: set[str] = set()
+        for field, kind in _FIELDS:
+            if (text := string(delta.get(field))) and kind not in seen:
+                seen.add(kind)
+                yield from self._say(kind, text)
+        for call in items(delta.get("tool_calls")):
+            yield from self._call(mapping(call))
+        native = choice.get("finish_reason")
+        finish = finish_of(native)
+        if finish is not None and not self._finished:
+            self._finished = True
+            yield from self._close_parts()
+            yield Finished(finish, string(native))
+
+    def _say(self, kind: _Words, text: str) -> Iterator[Event]:
+        if self._words is None or self._words[0] != kind:
+            yield from self._end_words()
+            self._words = (kind, self._next)
+            self._next += 1
+            yield PartStart(index=self._words[1], kind=kind)
+        yield Delta(self._words[1], text)
+
+    def _call(self, call: Object) -> Iterator[Event]:
+        function = mapping(call.get("function"))
+        number = integer(call.get("index"))
+        if number is None:
+            number = len(self._tools)
+        if number not in self._tools:
+            yield from self._end_words()
+            self._tools[number] = self._next
+            self._next += 1
+            name = string(function.get("name"))
+            yield PartStart(index=self._tools[number], kind="tool", id=string(call.get("id")), name=name)
+        if arguments := function.get("arguments"):
+            text = arguments if isinstance(arguments, str) else encode_text(arguments)
+            yield Delta(self._tools[number], text)
+
+    def _end_words(self) -> Iterator[Event]:
+        if self._words is not None:
+            yield PartEnd(self._words[1])
+            self._words = None
+
+    def _close_parts(self) -> Iterator[Event]:
+        yield from self._end_words()
+        for index in self._tools.values():
+            yield PartEnd(index)
+        self._tools = {}
+
+
+class ChatWriter:
+    """Events into chunks: role first, then deltas, finish, usage, [DONE]."""
+
+    def __init__(self, head: Head) -> None:
+        self._head = head
+        self._tools: dict[int, int] = {}
+        self._kinds: dict[int, str] = {}
+        self._usage: Usage | None = None
+
+    def feed(self, event: Event) -> bytes:
+        """The bytes that `event` adds to the stream."""
+        match event:
+            case Head():
+                return self._delta({"role": "assistant", "content": ""})
+            case PartStart(index=index, kind=kind):
+                self._kinds[index] = kind
+                return self._start_call(event) if kind == "tool" else b""
+            case Delta(index, text):
+                return self._delta(self._said(index, text))
+            case Finished(finish, native):
+                return self._finish(finish, native)
+            case UsageSeen(usage):
+                self._usage = usage
+                return b""
+            case Broken(fault):
+                error = {"message": fault.message, "type": fault.code or "server_error", "code": fault.code or None}
+                return encode_frame(encode({"error": error}))
+            case End():
+                return self._end()
+            case Liveness():
+                return b": keep-alive\n\n"
+            case Signature() | PartEnd() | OpaquePart():
+                return b""
+
+    def close(self) -> bytes:
+        """Nothing: a stream that did not end is left cut, never tidied up."""
+        return b""
+
+    def _said(self, index: int, text: str) -> Object:
+        match self._kinds.get(index, "text"):
+            case "tool":
+                return {"tool_calls": [{"index": self._tools[index], "function": {"arguments": text}}]}
+            case "thought":
+                return {"reasoning_content": text}
+            case "refusal":
+                return {"refusal": text}
+            case _:
+                return {"content": text}
+
+    def _start_call(self, start: PartStart) -> bytes:
+        number = self._tools[start.index] = len(self._tools)
+        function = {"name": start.name, "arguments": ""}
+        call = {"index": number, "id": start.id, "type": "function", "function": function}
+        return self._delta({"tool_calls": [call]})
+
+    def _finish(self, finish: Finish, native: str) -> bytes:
+        own = native if native and finish_of(native) == finish else None
+        return self._chunk([{"index": 0, "delta": {}, "finish_reason": native_finish(finish, own)}])
+
+    def _end(self) -> bytes:
+        usage = b"" if self._usage is None else self._chunk([], {"usage": write_chat_usage(self._usage)})
+        return usage + encode_frame("[DONE]")
+
+    def _delta(self, delta: Object) -> bytes:
+        return self._chunk([{"index": 0, "delta": delta, "finish_reason": None}])
+
+    def _chunk(self, choices: list[Any], more: Object | None = None) -> bytes:
+        head = self._head
+        chunk: Object = {
+            "id": head.id,
+            "object": "chat.completion.chunk",
+            "created": head.created,
+            "model": head.model,
+            "choices": choices,
+        }
+        if head.effort is not None:
+            chunk["reasoning_effort"] = head.effort
+        return encode_frame(encode(chunk | (more or {})))

@@ -1,0 +1,39 @@
+"""What is known of a provider or gateway behind a dialect: documented yes/no facts, as data."""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from msgspec import Struct
+
+from llm_canaries.wire.fault import FaultReason
+
+
+class ModelFacts(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a model can do; None is "not known"."""
+
+    vision: bool | None = None
+    thinking: bool | None = None
+    thinking_off: bool | None = None
+
+
+class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The facts that decide how an ask is written and an answer read.
+
+    `tool_images`: a chat tool message may hold images (A1; else they are hoisted). `max_tokens_field`:
+    what a chat endpoint calls the cap. `thinking_form`: how Messages wants a level. `business_errors`: a
+    provider's own codes inside a 200. `models`: facts by id pattern, first match wins.
+    """
+
+    name: str = "generic"
+    dialects: tuple[str, ...] = ("openai_chat", "anthropic_messages")
+    tool_images: bool = False
+    max_tokens_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
+    stream_usage: bool = True
+    thinking_form: Literal["budget", "adaptive"] = "budget"
+    business_errors: Mapping[str, FaultReason] = {}
+    models: Mapping[str, ModelFacts] = {}
+
+    def facts(self, model: str) -> ModelFacts:
+        """What is known of `model`; nothing when no pattern fits."""
+        return next((facts for pattern, facts in self.models.items() if fnmatchcase(model, pattern)), ModelFacts())
