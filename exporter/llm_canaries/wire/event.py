@@ -128,7 +128,7 @@ class _Open:
             case "refusal":
                 return Refusal(text, self.start.extra)
             case "tool":
-                return ToolCall(self.start.id, self.start.name, text or "{}", self.start.extra)
+                return ToolCall(self.start.id, self.start.name, text, self.start.extra)
             case "thought":
                 return Thought(text, self.signature, self.redacted, self.start.extra)
 
@@ -153,7 +153,7 @@ def fold(dialect: str, events: Sequence[Event]) -> Reply | None:
                     part.redacted, part.signature = (
                         (signature, part.signature)
                         if redacted
-                        else (part.redacted, (part.signature or "") + signature)
+                        else (part.redacted, (part.signature or "") + signature or None)
                     )
             case OpaquePart(index, block) if index >= 0:
                 parts.setdefault(index, block)

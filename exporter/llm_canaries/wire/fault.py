@@ -4,13 +4,14 @@ A status alone is never a verdict: 429 and 503 come from providers and from gate
 carry an error (protocols.md A6, cliproxyapi.md 11 and 12).
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 
 from msgspec import Struct
 
 from llm_canaries.wire.headers import Headers, retry_after
-from llm_canaries.wire.json import Object, WireError, decode, integer, string
+from llm_canaries.wire.json import Object, WireError, decode, encode, integer, string
 
 
 class Domain(StrEnum):
@@ -44,6 +45,8 @@ class FaultReason(StrEnum):
     TRUNCATED_STREAM = "truncated_stream"
     STREAM_ERROR = "stream_error"
     EMPTY_BODY = "empty_body"
+    EMPTY_ANSWER = "empty_answer"
+    ANSWER_CUT = "answer_cut"
     ERROR_IN_200 = "error_in_200"
     BUSINESS_ERROR = "business_error"
     AUTH = "auth"
@@ -81,6 +84,8 @@ DOMAINS: Mapping[FaultReason, Domain] = {
     R.TRUNCATED_STREAM: D.PROVIDER,
     R.STREAM_ERROR: D.PROVIDER,
     R.EMPTY_BODY: D.TRANSLATION,
+    R.EMPTY_ANSWER: D.TRANSLATION,
+    R.ANSWER_CUT: D.TRANSLATION,
     R.ERROR_IN_200: D.TRANSLATION,
     R.BUSINESS_ERROR: D.PROVIDER,
     R.AUTH: D.CLIENT,
@@ -117,7 +122,7 @@ class Fault(Struct, frozen=True, kw_only=True):
 
 
 class Envelope(Struct, frozen=True, kw_only=True):
-    """What an error body says, whatever its shape."""
+    """What an error body says, whatever its shape; `said` is false for an excerpt of something else."""
 
     message: str = ""
     code: str = ""
@@ -125,6 +130,7 @@ class Envelope(Struct, frozen=True, kw_only=True):
     param: str = ""
     retry_after: float | None = None
     business: bool = False
+    said: bool = True
 
     @property
     def words(self) -> str:
@@ -144,7 +150,7 @@ def read_fault(
 
     Call it for statuses of 400 and above, or for a body that `read_envelope` took for an error.
     """
-    envelope = read_envelope(body, now) or Envelope(message=_excerpt(body))
+    envelope = read_envelope(body, now) or Envelope(message=_excerpt(body), said=False)
     wait = retry_after(headers, now)
     return Fault(
         reason=_classify(status, envelope, body, business or {}),
@@ -159,11 +165,11 @@ def read_envelope(body: bytes, now: float) -> Envelope | None:
     """The error that `body` is, None when it is none; every shape of protocols.md A6 is known."""
     try:
         value = decode(body)
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        return envelope_of(value, now) if isinstance(value, dict) else None
     except WireError:
         return None
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    return envelope_of(value, now) if isinstance(value, dict) else None
 
 
 def envelope_of(value: Object, now: float) -> Envelope | None:
@@ -176,15 +182,15 @@ def envelope_of(value: Object, now: float) -> Envelope | None:
     if "choices" in value or "content" in value:
         return None
     if isinstance(detail := value.get("detail"), str | list):
-        return Envelope(message=detail if isinstance(detail, str) else _excerpt(str(detail).encode()))
+        return Envelope(message=detail if isinstance(detail, str) else _excerpt(encode(detail)))
     if value.get("status") not in (None, "", 0, "0", 200, "200", "ok") and ("msg" in value or "message" in value):
         message = string(value.get("msg")) or string(value.get("message"))
-        return Envelope(message=message, code=str(value["status"]), business=True)
+        return Envelope(message=message, code=_code(value["status"]), business=True)
     if value.get("success") is False:
         message = string(value.get("msg")) or string(value.get("message"))
-        return Envelope(message=message, code=str(value.get("code", "")), business=True)
+        return Envelope(message=message, code=_code(value.get("code")), business=True)
     if isinstance(value.get("message"), str) and value.get("type") in (None, "error"):
-        return Envelope(message=string(value["message"]), code=str(value.get("code", "")))
+        return Envelope(message=string(value["message"]), code=_code(value.get("code")))
     return None
 
 
@@ -194,11 +200,17 @@ def _error_object(error: Object, now: float) -> Envelope:
     code = error.get("code")
     return Envelope(
         message=string(error.get("message")),
-        code=nested or (str(code) if isinstance(code, str | int) else ""),
+        code=nested or _code(code),
         kind=string(error.get("type")) or string(error.get("status")),
         param=string(error.get("param")),
         retry_after=_body_wait(error, now),
     )
+
+
+def _code(value: object) -> str:
+    """A code as text, whether the other side wrote a string or a number."""
+    number = integer(value)
+    return string(value) if number is None else str(number)
 
 
 def _body_wait(error: Object, now: float) -> float | None:
@@ -232,6 +244,8 @@ _PHRASES: tuple[tuple[frozenset[int], str, FaultReason], ...] = (
     (frozenset({402, 429}), "quota_exceeded", R.QUOTA_EXHAUSTED),
     (frozenset({402, 429}), "quota exceeded", R.QUOTA_EXHAUSTED),
 )
+
+_MODEL = re.compile(r"(?<![/\w])models?\b")  # the word, not the path /v1/models
 
 _STATUSES: Mapping[int, FaultReason] = {
     401: R.AUTH,
@@ -267,8 +281,7 @@ def _classify(status: int, envelope: Envelope, body: bytes, business: Mapping[st
 
 def _not_found(envelope: Envelope) -> FaultReason:
     """A 404 speaks of the model when its envelope does, and of the endpoint otherwise (FastAPI, plain text, HTML)."""
-    names_model = "model" in envelope.words and bool(envelope.code or envelope.kind)
-    return R.MODEL_NOT_FOUND if names_model else R.NO_ROUTE
+    return R.MODEL_NOT_FOUND if envelope.said and _MODEL.search(envelope.words) else R.NO_ROUTE
 
 
 def is_html(body: bytes) -> bool:

@@ -27,7 +27,7 @@ def retry_after(headers: Headers, now: float) -> float | None:
         return max(0.0, seconds)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, moment.timestamp() - now)

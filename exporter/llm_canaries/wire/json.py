@@ -1,10 +1,11 @@
 """JSON as the dialects need it: untyped decoding, and lookups that never raise on strangers' data."""
 
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
 Object: TypeAlias = dict[str, Any]
+V = TypeVar("V")
 
 
 class WireError(ValueError):
@@ -32,13 +33,16 @@ def decode_object(body: bytes | str) -> Object:
 
 
 def encode(value: object) -> bytes:
-    """`value` as compact JSON."""
-    return _ENCODER.encode(value)
+    """`value` as compact JSON. Raises WireError where it is nested too deeply for the stack that is left."""
+    try:
+        return _ENCODER.encode(value)
+    except RecursionError:
+        raise WireError("nested too deeply") from None
 
 
 def encode_text(value: object) -> str:
-    """`value` as compact JSON text."""
-    return _ENCODER.encode(value).decode()
+    """`value` as compact JSON text. Raises WireError as `encode` does."""
+    return encode(value).decode()
 
 
 def string(value: object) -> str:
@@ -47,12 +51,39 @@ def string(value: object) -> str:
 
 
 def integer(value: object) -> int | None:
-    """`value` when it is a whole number (5 and 5.0, not true), else None."""
-    if isinstance(value, bool):
+    """`value` when it is a whole number of 64 bits (5 and 5.0, not true), else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**63:
         return None
-    if isinstance(value, int):
+    return int(value) if isinstance(value, int) or value.is_integer() else None
+
+
+def take(said: Object, key: str, wanted: type[V], where: str = "") -> V | None:
+    """Pops `key`: a `wanted`, or None where it is null or absent. Raises WireError that names the field."""
+    value = said.pop(key, None)
+    if value is None or isinstance(value, wanted):
         return value
-    return int(value) if isinstance(value, float) and value.is_integer() else None
+    raise WireError(f"{where}{key}: expected {kind(wanted())}, got {kind(value)}")
+
+
+def take_number(said: Object, key: str) -> float | None:
+    """Pops `key`: a number (true is none), or None where it is null or absent. Raises WireError."""
+    value = said.pop(key, None)
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return value
+    raise WireError(f"{key}: expected number, got {kind(value)}")
+
+
+def take_count(said: Object, key: str, where: str = "") -> int | None:
+    """Pops `key`: a whole number, or None where it is null or absent. Raises WireError."""
+    value = said.pop(key, None)
+    number = integer(value)
+    want(value is None or number is not None, f"{where}{key}: expected a whole number, got {kind(value)}")
+    return number
+
+
+def fits(said: Object, wanted: type, *keys: str) -> bool:
+    """Whether each of `keys` is a `wanted` where it is neither null nor absent."""
+    return all(said.get(key) is None or isinstance(said[key], wanted) for key in keys)
 
 
 def items(value: object) -> list[Any]:

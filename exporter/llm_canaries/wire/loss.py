@@ -1,8 +1,13 @@
 """Collects what a target dialect cannot say while an ask or reply is written in it."""
 
+from collections.abc import Mapping
+
 from llm_canaries.wire.exchange import Loss
 from llm_canaries.wire.json import Object
 from llm_canaries.wire.message import Extra
+
+AROUND = "around"
+"""The key of `extra` under which fields stand that chat keeps beside a nested object, not inside it."""
 
 
 class Losses:
@@ -20,8 +25,10 @@ class Losses:
         """`extra` when both sides speak one dialect; otherwise nothing, and a loss for every key."""
         if self.same:
             return dict(extra)
-        for key in extra:
-            self.add(where, f"field {key}")
+        beside = extra.get(AROUND)
+        for key, value in (*extra.items(), *(beside.items() if isinstance(beside, Mapping) else ())):
+            if key != AROUND and value is not None:
+                self.add(where, f"field {key}")
         return {}
 
     @property

@@ -93,7 +93,7 @@ class Message(Struct, frozen=True):
     extra: Extra = {}
 
 
-class Tool(Struct, frozen=True):
+class Tool(Struct, frozen=True, tag=True):
     """A function the model may call; `schema` is JSON Schema, None where none was given."""
 
     name: str

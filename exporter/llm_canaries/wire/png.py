@@ -25,6 +25,8 @@ _GLYPHS = {
 }
 _CELL = 6 * _SCALE  # a glyph is five columns and one of space
 _HEIGHT = 7 * _SCALE
+_LIGHT = bytes(240 + 2 * (grain & 1) for grain in range(256))
+_DARK = bytes(16 + 2 * (grain & 1) for grain in range(256))
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MOST_PIXELS = 4_000_000
 
@@ -34,18 +36,19 @@ class PngError(ValueError):
 
 
 def draw_number(number: str, draw: Draw) -> bytes:
-    """A 224×224 8-bit grey PNG that shows `number` (up to 6 digits), about 8 kB."""
+    """A 224×224 8-bit grey PNG that shows `number` (up to 6 digits), about 9 kB."""
     left, top = (SIDE - len(number) * _CELL + _SCALE) // 2, (SIDE - _HEIGHT) // 2
     noise = _noise(draw)
     rows = bytearray()
     for y in range(SIDE):
-        row = bytearray(SIDE)
-        for x in range(SIDE):
-            ink = _ink(number, x - left, y - top)
-            row[x] = (16 if ink else 240) + 2 * (noise[y * SIDE + x] & 1)
+        grain = noise[y * SIDE : (y + 1) * SIDE]
+        row, dark = bytearray(grain.translate(_LIGHT)), grain.translate(_DARK)
+        for start in _ink(number, y - top):
+            at = slice(left + start, left + start + _SCALE)
+            row[at] = dark[at]
         rows += b"\0" + row
     header = struct.pack(">IIBBBBB", SIDE, SIDE, 8, 0, 0, 0, 0)
-    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(bytes(rows), 9)) + _chunk(b"IEND", b"")
+    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(bytes(rows), 6)) + _chunk(b"IEND", b"")
 
 
 def read_number(png: bytes) -> str | None:
@@ -57,7 +60,7 @@ def read_number(png: bytes) -> str | None:
     if not columns or lines[-1] - lines[0] + 1 != _HEIGHT:
         return None
     found = [_read_glyph(dark, left, lines[0]) for left in _glyph_lefts(dark, columns, lines[0])]
-    return "".join(found) if all(found) else None
+    return "".join(found) if found and all(found) else None
 
 
 def size(png: bytes) -> tuple[int, int]:
@@ -78,11 +81,14 @@ def _noise(draw: Draw) -> bytes:
     return bytes(out)
 
 
-def _ink(number: str, x: int, y: int) -> bool:
-    if not (0 <= y < _HEIGHT and 0 <= x < len(number) * _CELL):
-        return False
-    column = x % _CELL // _SCALE
-    return column < 5 and _GLYPHS[number[x // _CELL]][y // _SCALE][column] == "1"
+def _ink(number: str, y: int) -> list[int]:
+    """Where the squares of ink begin in line `y` of the digits."""
+    if not 0 <= y < _HEIGHT:
+        return []
+    lines = [_GLYPHS[digit][y // _SCALE] for digit in number]
+    return [
+        at * _CELL + column * _SCALE for at, line in enumerate(lines) for column in range(5) if line[column] == "1"
+    ]
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
@@ -93,15 +99,9 @@ def _decode(png: bytes) -> tuple[int, int, bytes]:
     width, height = size(png)
     if png[24:29] != b"\x08\0\0\0\0" or not 0 < width * height <= _MOST_PIXELS:
         raise PngError("not a plain 8-bit grey PNG of moderate size")
-    data, at = bytearray(), 8
-    while at + 8 <= len(png):
-        (length,) = struct.unpack(">I", png[at : at + 4])
-        if png[at + 4 : at + 8] == b"IDAT":
-            data += png[at + 8 : at + 8 + length]
-        at += length + 12
     unpacker = zlib.decompressobj()
     try:
-        raw = unpacker.decompress(bytes(data), (width + 1) * height)
+        raw = unpacker.decompress(_pixel_data(png), (width + 1) * height)
     except zlib.error as error:
         raise PngError(f"broken pixel data: {error}") from None
     rows = [raw[y * (width + 1) : (y + 1) * (width + 1)] for y in range(height)]
@@ -110,13 +110,28 @@ def _decode(png: bytes) -> tuple[int, int, bytes]:
     return width, height, b"".join(row[1:] for row in rows)
 
 
+def _pixel_data(png: bytes) -> bytes:
+    """The IDAT chunks, joined; every chunk is whole and its checksum right, up to IEND."""
+    data, at = bytearray(), len(_SIGNATURE)
+    while True:
+        length = int.from_bytes(png[at : at + 4], "big")
+        kind, body, check = png[at + 4 : at + 8], png[at + 8 : at + 8 + length], png[at + 8 + length : at + 12 + length]
+        if check != struct.pack(">I", zlib.crc32(kind + body)):
+            raise PngError("cut short, or a chunk with a wrong checksum")
+        if kind == b"IEND":
+            return bytes(data)
+        data += body if kind == b"IDAT" else b""
+        at += length + 12
+
+
 def _glyph_lefts(dark: list[list[bool]], columns: list[int], top: int) -> list[int]:
     """Where each glyph's cell begins: cells lie a fixed step apart, and the picture is centred."""
     width = len(dark[0])
     middle = width / 2
     for count in range(1, 7):
         left = (width - count * _CELL + _SCALE) // 2
-        if left <= columns[0] and columns[-1] < left + count * _CELL and abs(left + count * _CELL / 2 - middle) <= _SCALE:
+        held = 0 <= left <= columns[0] and columns[-1] < left + count * _CELL <= width + _SCALE
+        if held and abs(left + count * _CELL / 2 - middle) <= _SCALE:
             lefts = [left + i * _CELL for i in range(count)]
             if all(_read_glyph(dark, at, top) for at in lefts):
                 return lefts

@@ -1,7 +1,7 @@
 """What an answer's headers say about remaining quota, one value per scope; absent is not zero (protocols.md A7)."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 from msgspec import Struct
 
@@ -39,6 +39,7 @@ _ANTHROPIC = re.compile(
     r"(?P<what>remaining|limit|reset)"
 )
 _GO_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|h|m|s))+")
+_LONGEST = 1e9  # seconds; a reset thirty years away is junk
 _GO_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -71,9 +72,11 @@ def _reset_at(value: str | None, now: float) -> float | None:
         return None
     if _GO_DURATION.fullmatch(value):
         parts = re.findall(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|h|m|s)", value)
-        return now + sum(float(number) * _GO_UNITS[unit] for number, unit in parts)
+        seconds = sum(float(number) * _GO_UNITS[unit] for number, unit in parts)
+        return now + seconds if seconds < _LONGEST else None
     try:
-        at = datetime.fromisoformat(value).timestamp()
-    except (ValueError, OverflowError):
+        moment = datetime.fromisoformat(value)
+    except ValueError:
         return None
+    at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     return at if at > now else None

@@ -1,12 +1,24 @@
 """Messages requests, both ways (protocols.md A3)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal
 
-from llm_canaries.wire.anthropic_messages.parts import NAME, read_blocks, write_block, write_blocks
+from llm_canaries.wire.anthropic_messages.parts import NAME, read_blocks, write_blocks
 from llm_canaries.wire.exchange import Request
-from llm_canaries.wire.json import Object, decode_object, encode, integer, items, kind, mapping, string, want
+from llm_canaries.wire.json import (
+    Object,
+    WireError,
+    decode_object,
+    encode,
+    kind,
+    mapping,
+    string,
+    take,
+    take_count,
+    take_number,
+    want,
+)
 from llm_canaries.wire.loss import Losses
 from llm_canaries.wire.message import Ask, Extra, Message, Opaque, Part, Text, Thinking, Tool, ToolChoice, ToolResult
 from llm_canaries.wire.profile import Profile
@@ -16,31 +28,36 @@ PATH = "/v1/messages"
 VERSION = "2023-06-01"
 DEFAULT_CAP = 4096  # max_tokens is required here and optional elsewhere
 
-_CHOICES = {"auto": "auto", "none": "none", "required": "any", "tool": "tool"}
+_MODES: Mapping[str, Literal["auto", "none", "required", "tool"]] = {
+    "auto": "auto",
+    "none": "none",
+    "any": "required",
+    "tool": "tool",
+}
+_CHOICES = {mode: word for word, mode in _MODES.items()}
 
 
 def read_ask(body: bytes) -> Ask:
     """The Ask that a request body is. Raises WireError."""
     said = decode_object(body)
-    model, messages = said.pop("model", None), said.pop("messages", None)
-    want(isinstance(model, str) and bool(model), "model: expected a non-empty string")
-    want(isinstance(messages, list) and bool(messages), "messages: expected a non-empty array")
+    model, messages = take(said, "model", str), take(said, "messages", list)
+    if not model or not messages:
+        raise WireError(f"{'messages' if model else 'model'}: expected, and not empty")
     system = read_blocks(said.pop("system", None), "system")
     turns = tuple(turn for at, each in enumerate(messages) for turn in _read_message(each, at))
-    choice = mapping(said.pop("tool_choice", None))
-    alone = choice.pop("disable_parallel_tool_use", None)
+    choice, alone = _read_choice(said)
     return Ask(
         dialect=NAME,
         model=model,
         messages=((Message("system", system),) if system else ()) + turns,
-        stream=said.pop("stream", None) is True,
+        stream=take(said, "stream", bool) is True,
         include_usage=True,
-        max_tokens=integer(said.pop("max_tokens", None)),
-        temperature=said.pop("temperature", None),
-        top_p=said.pop("top_p", None),
-        stop=tuple(string(each) for each in items(said.pop("stop_sequences", None))),
-        tools=tuple(_read_tool(tool) for tool in items(said.pop("tools", None))),
-        tool_choice=_read_choice(choice),
+        max_tokens=take_count(said, "max_tokens"),
+        temperature=take_number(said, "temperature"),
+        top_p=take_number(said, "top_p"),
+        stop=_read_stop(said),
+        tools=tuple(_read_tool(tool, f"tools[{at}]") for at, tool in enumerate(take(said, "tools", list) or ())),
+        tool_choice=choice,
         parallel_tool_calls=None if alone is None else not alone,
         thinking=_read_thinking(said),
         user=_read_user(said),
@@ -51,8 +68,10 @@ def read_ask(body: bytes) -> Ask:
 def write_ask(ask: Ask, profile: Profile) -> Request:
     """`ask` as a request; a level of thinking becomes a budget or an effort by `profile.thinking_form`."""
     losses = Losses(ask.dialect, NAME)
-    system, turns = _split_system(ask.messages)
+    system, turns = _split_system(ask.messages, losses)
     cap = DEFAULT_CAP if ask.max_tokens is None else ask.max_tokens
+    if ask.max_tokens is None:
+        losses.add("max_tokens", f"none given, {cap} said")
     body: Object = {"model": ask.model, "max_tokens": cap, "messages": list(_write_messages(turns, losses))}
     if system:
         body["system"] = write_blocks(system, "system", losses)
@@ -60,10 +79,13 @@ def write_ask(ask: Ask, profile: Profile) -> Request:
         body["stream"] = True
     if ask.stop:
         body["stop_sequences"] = list(ask.stop)
-    if ask.tools:
-        body["tools"] = [said for tool in ask.tools if (said := _write_tool(tool, losses)) is not None]
-    if (choice := _write_choice(ask)) is not None:
+    if tools := [said for tool in ask.tools if (said := _write_tool(tool, losses)) is not None]:
+        body["tools"] = tools
+    choice = _write_choice(ask, losses)
+    if choice is not None and (tools or not ask.tools):
         body["tool_choice"] = choice
+    elif choice is not None:
+        losses.add("tool_choice", f"{choice['type']}, for no tool is left")
     if ask.temperature is not None:
         body["temperature"] = ask.temperature
     if ask.top_p is not None:
@@ -92,72 +114,92 @@ def _read_message(said: Any, at: int) -> Iterator[Message]:
         yield Message("user", (), extra)
 
 
-def _read_tool(tool: Any) -> Tool | Opaque:
-    want(isinstance(tool, dict), f"tools: expected objects, got {kind(tool)}")
+def _read_stop(said: Object) -> tuple[str, ...]:
+    stops = take(said, "stop_sequences", list) or []
+    want(all(isinstance(each, str) for each in stops), "stop_sequences: expected strings")
+    return tuple(stops)
+
+
+def _read_tool(tool: Any, where: str) -> Tool | Opaque:
+    want(isinstance(tool, dict), f"{where}: expected an object, got {kind(tool)}")
     if tool.get("type", "custom") != "custom" or "input_schema" not in tool:
         return Opaque(NAME, tool)
-    extra = {key: value for key, value in tool.items() if key not in ("name", "description", "input_schema")}
-    return Tool(string(tool.get("name")), tool.get("description"), mapping(tool.get("input_schema")), extra)
+    name, description = take(tool, "name", str, f"{where}."), take(tool, "description", str, f"{where}.")
+    want(bool(name), f"{where}.name: expected a non-empty string")
+    return Tool(name or "", description, take(tool, "input_schema", dict, f"{where}."), tool)
 
 
-def _read_choice(choice: Object) -> ToolChoice | None:
-    match choice.get("type"):
-        case "auto" | "none" as mode:
-            return ToolChoice(mode)
-        case "any":
-            return ToolChoice("required")
-        case "tool":
-            return ToolChoice("tool", string(choice.get("name")))
-        case _:
-            return None
+def _read_choice(said: Object) -> tuple[ToolChoice | None, object]:
+    """The choice, and whether calls must come alone; a type of choice that nobody knows stays in `said`."""
+    choice = take(said, "tool_choice", dict)
+    if choice is None:
+        return None, None
+    mode = _MODES.get(string(choice.get("type")))
+    if mode is None:
+        said["tool_choice"] = choice
+        return None, None
+    del choice["type"]
+    alone = take(choice, "disable_parallel_tool_use", bool, "tool_choice.")
+    name = take(choice, "name", str, "tool_choice.") if mode == "tool" else None
+    return ToolChoice(mode, name, choice), alone
 
 
 def _read_thinking(said: Object) -> Thinking | None:
-    thinking, output = mapping(said.pop("thinking", None)), mapping(said.get("output_config"))
-    effort = output.pop("effort", None)
-    if not output:
-        said.pop("output_config", None)
-    mode = thinking.pop("type", None)
-    if mode not in ("enabled", "disabled", "adaptive"):
-        if mode is not None:
-            said["thinking"] = {"type": mode} | thinking
-        return Thinking(effort=effort) if isinstance(effort, str) else None
-    budget = integer(thinking.pop("budget_tokens", None))
-    return Thinking(mode, effort if isinstance(effort, str) else None, budget, thinking)
+    output = take(said, "output_config", dict) or {}
+    effort = take(output, "effort", str, "output_config.")
+    if output:
+        said["output_config"] = output
+    thinking = take(said, "thinking", dict) or {}
+    match thinking.get("type"):
+        case "enabled" | "disabled" | "adaptive" as mode:
+            del thinking["type"]
+            return Thinking(mode, effort, take_count(thinking, "budget_tokens", "thinking."), thinking)
+    if thinking:
+        said["thinking"] = thinking
+    return None if effort is None else Thinking(effort=effort)
 
 
 def _read_user(said: Object) -> str | None:
-    metadata = mapping(said.get("metadata"))
-    user = metadata.pop("user_id", None)
-    if "metadata" in said and not metadata:
-        del said["metadata"]
-    return user if isinstance(user, str) else None
+    metadata = take(said, "metadata", dict) or {}
+    user = take(metadata, "user_id", str, "metadata.")
+    if metadata:
+        said["metadata"] = metadata
+    return user
 
 
-def _split_system(messages: tuple[Message, ...]) -> tuple[tuple[Part, ...], tuple[Message, ...]]:
+def _split_system(messages: tuple[Message, ...], losses: Losses) -> tuple[tuple[Part, ...], tuple[Message, ...]]:
     """The leading system messages as one, and the turns after them."""
     count = next((at for at, message in enumerate(messages) if message.role != "system"), len(messages))
+    for message in messages[:count]:
+        losses.extra("system", message.extra)
     return tuple(part for message in messages[:count] for part in message.content), messages[count:]
 
 
 def _write_messages(turns: tuple[Message, ...], losses: Losses) -> Iterator[Object]:
     """Turns as messages; a run of tool results opens the user turn that follows it."""
-    results: list[Part] = []
+    results = Message("user", ())
     for turn in turns:
-        extra = losses.extra(turn.role, turn.extra)
         if turn.role == "tool":
-            results += turn.content
+            results = Message("user", results.content + turn.content, {**results.extra, **turn.extra})
             continue
-        if results and turn.role != "user":
-            yield {"role": "user", "content": write_blocks(results, "user", losses)}
-            results = []
-        content = (*results, *turn.content)
-        results = []
-        if turn.role == "system" and not losses.same and not all(isinstance(part, Text) for part in content):
-            losses.add("system", "a part that is not text, in mid-conversation")
-        yield {"role": turn.role, "content": write_blocks(content, turn.role, losses)} | extra
-    if results:
-        yield {"role": "user", "content": [block for part in results if (block := write_block(part, "user", losses))]}
+        if turn.role == "user":
+            turn = Message("user", results.content + turn.content, {**results.extra, **turn.extra})
+        else:
+            yield from _write_message(results, losses) if results.content else ()
+        results = Message("user", ())
+        yield from _write_message(turn, losses)
+    yield from _write_message(results, losses) if results.content else ()
+
+
+def _write_message(turn: Message, losses: Losses) -> Iterator[Object]:
+    """`turn` as a message; one of another dialect that has nothing left to say would be refused."""
+    if turn.role == "system" and not losses.same and not all(isinstance(part, Text) for part in turn.content):
+        losses.add("system", "a part that is not text, in mid-conversation")
+    content, extra = write_blocks(turn.content, turn.role, losses), losses.extra(turn.role, turn.extra)
+    if content or losses.same:
+        yield {"role": turn.role, "content": content} | extra
+    else:
+        losses.add(turn.role, "a message without content")
 
 
 def _write_tool(tool: Tool | Opaque, losses: Losses) -> Extra | None:
@@ -166,19 +208,20 @@ def _write_tool(tool: Tool | Opaque, losses: Losses) -> Extra | None:
             return tool.block
         losses.add("tools", f"tool of type {tool.block.get('type')}")
         return None
-    said: Object = {"name": tool.name, "input_schema": tool.schema or {"type": "object", "properties": {}}}
+    none = {"type": "object", "properties": {}}  # the least that Messages takes; {} is refused
+    said: Object = {"name": tool.name, "input_schema": tool.schema if tool.schema or losses.same else none}
     if tool.description is not None:
         said["description"] = tool.description
     return said | losses.extra(f"tool {tool.name}", tool.extra)
 
 
-def _write_choice(ask: Ask) -> Object | None:
+def _write_choice(ask: Ask, losses: Losses) -> Object | None:
     choice, alone = ask.tool_choice, ask.parallel_tool_calls is False
     if choice is None and not (alone and ask.tools):
         return None
     said: Object = {"type": _CHOICES[choice.mode] if choice else "auto"}
-    if choice is not None and choice.mode == "tool":
-        said["name"] = choice.name
+    if choice is not None:
+        said |= ({"name": choice.name} if choice.mode == "tool" else {}) | losses.extra("tool_choice", choice.extra)
     if alone and said["type"] != "none":
         said["disable_parallel_tool_use"] = True
     elif ask.parallel_tool_calls is True and ask.dialect == NAME:
@@ -197,7 +240,12 @@ def _write_thinking(thinking: Thinking, body: Object, extra: Object, profile: Pr
             body["output_config"] = mapping(extra.pop("output_config", None)) | {"effort": thinking.effort}
         return
     level, budget = level_of(thinking), budget_of(thinking)
+    if level is None:
+        return
     if losses.same or (profile.thinking_form == "adaptive" and level != "none"):
+        if level == "minimal" and not losses.same:
+            losses.add("thinking", "level minimal, said as low")
+            level = "low"
         body["output_config"] = mapping(extra.pop("output_config", None)) | {"effort": level}
         if not losses.same:
             body["thinking"] = {"type": "adaptive"}

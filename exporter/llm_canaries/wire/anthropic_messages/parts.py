@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from llm_canaries.wire import data_url
-from llm_canaries.wire.json import Object, WireError, decode, encode_text, kind, string, want
+from llm_canaries.wire.json import Object, WireError, decode, encode_text, fits, kind, string, want
 from llm_canaries.wire.loss import Losses
 from llm_canaries.wire.message import (
     Document,
@@ -17,8 +19,6 @@ from llm_canaries.wire.message import (
     ToolCall,
     ToolResult,
 )
-
-import msgspec
 
 NAME = "anthropic_messages"
 
@@ -34,32 +34,34 @@ def read_blocks(content: Any, where: str) -> tuple[Part, ...]:
 
 
 def read_block(block: Any, where: str) -> Part:
-    """The part that one block is; a block nobody knows stays opaque. Raises WireError."""
+    """The part that one block is; a block nobody knows, or with a field of another type, stays opaque."""
     want(isinstance(block, dict), f"{where}: expected objects, got {kind(block)}")
     match block:
         case {"type": "text", "text": str(text)}:
             return Text(text, _rest(block, "type", "text"))
-        case {"type": "image" | "document" as what, "source": {"type": "base64", "data": str(data)} as source}:
-            extra = _rest(block, "type", "source", "title")
+        case {"type": "image" | "document" as what, "source": {"type": "base64", "data": str(data)} as source} if fits(
+            block, str, "title"
+        ):
             media = string(source.get("media_type"))
             if what == "image":
                 return Image(data=data, media_type=media, extra=_rest(block, "type", "source"))
+            extra = _rest(block, "type", "source", "title")
             return Document(data=data, media_type=media, name=block.get("title"), extra=extra)
         case {"type": "image", "source": {"type": "url", "url": str(url)}}:
             return Image(url=url, extra=_rest(block, "type", "source"))
-        case {"type": "document", "source": {"type": "url", "url": str(url)}}:
+        case {"type": "document", "source": {"type": "url", "url": str(url)}} if fits(block, str, "title"):
             extra = _rest(block, "type", "source", "title")
             return Document(url=url, name=block.get("title"), extra=extra)
-        case {"type": "thinking"}:
+        case {"type": "thinking"} if fits(block, str, "thinking", "signature"):
             extra = _rest(block, "type", "thinking", "signature")
             return Thought(string(block.get("thinking")), block.get("signature"), extra=extra)
         case {"type": "redacted_thinking", "data": str(data)}:
             return Thought(redacted=data, extra=_rest(block, "type", "data"))
-        case {"type": "tool_use"}:
-            arguments = encode_text(block.get("input", {}))
+        case {"type": "tool_use"} if fits(block, str, "id", "name"):
+            arguments = encode_text({} if block.get("input") is None else block["input"])
             extra = _rest(block, "type", "id", "name", "input")
             return ToolCall(string(block.get("id")), string(block.get("name")), arguments, extra)
-        case {"type": "tool_result"}:
+        case {"type": "tool_result"} if fits(block, str, "tool_use_id") and fits(block, bool, "is_error"):
             content = read_blocks(block.get("content"), f"{where}.tool_result.content")
             extra = _rest(block, "type", "tool_use_id", "content", "is_error")
             return ToolResult(string(block.get("tool_use_id")), content, block.get("is_error"), extra)

@@ -6,7 +6,7 @@ from llm_canaries.wire.anthropic_messages.parts import NAME, read_blocks, write_
 from llm_canaries.wire.exchange import Written
 from llm_canaries.wire.json import Object, decode_object, encode, kind, mapping, string, want
 from llm_canaries.wire.loss import Losses
-from llm_canaries.wire.message import Finish, Reply, Thought
+from llm_canaries.wire.message import Finish, Part, Reply, Thought
 from llm_canaries.wire.usage import read_messages_usage, write_messages_usage
 
 FINISHES: Mapping[str, Finish] = {
@@ -39,10 +39,10 @@ def read_reply(body: bytes) -> Reply:
         dialect=NAME,
         id=string(said.pop("id", "")),
         model=string(said.pop("model", "")),
-        content=read_blocks(said.pop("content"), "content"),
+        content=tuple(_unsealed(part) for part in read_blocks(said.pop("content"), "content")),
         finish=finish_of(native),
-        finish_native=native if isinstance(native, str) else None,
-        stop_sequence=said.pop("stop_sequence", None),
+        finish_native=string(native) or None,
+        stop_sequence=string(said.pop("stop_sequence", None)) or None,
         usage=read_messages_usage(usage) if isinstance(usage, dict) else None,
         effort=effort_of(said),
         extra=said,
@@ -52,14 +52,17 @@ def read_reply(body: bytes) -> Reply:
 def write_reply(reply: Reply) -> Written:
     """`reply` as an answer body."""
     losses = Losses(reply.dialect, NAME)
-    own = reply.finish_native if reply.dialect == NAME else None
+    own = reply.finish_native if finish_of(reply.finish_native) == reply.finish else None
+    native = None if reply.finish is None else native_finish(reply.finish, own)
+    if finish_of(native) != reply.finish:
+        losses.add("finish", f"{reply.finish}, said as {native}")
     said: Object = {
         "id": reply.id,
         "type": "message",
         "role": "assistant",
         "model": reply.model,
         "content": [block for part in reply.content if (block := _write_part(part, losses)) is not None],
-        "stop_reason": None if reply.finish is None else native_finish(reply.finish, own),
+        "stop_reason": native,
         "stop_sequence": reply.stop_sequence,
     }
     if reply.usage is not None:
@@ -71,7 +74,7 @@ def write_reply(reply: Reply) -> Written:
 
 def finish_of(native: object) -> Finish | None:
     """The hub's word for a stop_reason; UNKNOWN for one nobody documented, None for none."""
-    return FINISHES.get(native, Finish.UNKNOWN) if isinstance(native, str) else None
+    return FINISHES.get(native, Finish.UNKNOWN) if isinstance(native, str) and native else None
 
 
 def native_finish(finish: Finish, native: str | None = None) -> str:
@@ -88,8 +91,13 @@ def effort_of(said: Object) -> str | None:
     return effort if isinstance(effort, str) else None
 
 
-def _write_part(part: object, losses: Losses) -> Object | None:
+def _unsealed(part: Part) -> Part:
+    """`part`, where a seal of no letters counts as none: streams and gateways send one to hold its place."""
+    return Thought(part.text, extra=part.extra) if isinstance(part, Thought) and part.signature == "" else part
+
+
+def _write_part(part: Part, losses: Losses) -> Object | None:
     """An answer may show reasoning without a seal: the client only reads it."""
     if isinstance(part, Thought) and part.redacted is None and part.signature is None:
         return {"type": "thinking", "thinking": part.text, "signature": ""} | losses.extra("content", part.extra)
-    return write_block(part, "content", losses)  # type: ignore[arg-type]  # Reply.content holds parts
+    return write_block(part, "content", losses)

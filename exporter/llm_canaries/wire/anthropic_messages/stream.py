@@ -42,10 +42,11 @@ class MessagesReader:
     def __init__(self) -> None:
         self._usage: Usage | None = None
         self._opaque: dict[int, tuple[Object, list[str]]] = {}
+        self._silent: set[int] = set()
 
     def feed(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame. Raises WireError where it is not a JSON object."""
-        if frame.comment:
+        if frame.comment or not frame.data.strip():
             return (Liveness(),)
         if frame.data.strip() == "[DONE]":  # some gateways add chat's ending after message_stop
             return ()
@@ -83,9 +84,10 @@ class MessagesReader:
 
     def _start(self, message: Object) -> Iterator[Event]:
         yield Head(id=string(message.get("id")), model=string(message.get("model")), effort=effort_of(message))
-        if isinstance(usage := message.get("usage"), dict):
-            self._usage = read_messages_usage(usage)
-            yield UsageSeen(self._usage)
+        usage = read_messages_usage(mapping(message.get("usage")))
+        if usage.input or usage.output or usage.broken:  # many gateways open with zeros, which say nothing (B5: start_zero)
+            self._usage = usage
+            yield UsageSeen(usage)
 
     def _block(self, index: int, block: Object) -> Iterator[Event]:
         kind = block.get("type")
@@ -104,10 +106,12 @@ class MessagesReader:
             yield Signature(index, string(block.get("data")), redacted=True)
         elif kind == "tool_use":
             extra = {k: v for k, v in block.items() if k not in ("type", "id", "name", "input")}
-            id, name = string(block.get("id")), string(block.get("name"))
-            yield PartStart(index=index, kind="tool", id=id, name=name, extra=extra)
+            call, name = string(block.get("id")), string(block.get("name"))
+            yield PartStart(index=index, kind="tool", id=call, name=name, extra=extra)
             if whole := block.get("input"):
                 yield Delta(index, encode_text(whole))
+            else:
+                self._silent.add(index)
         else:
             self._opaque[index] = (block, [])
 
@@ -122,12 +126,17 @@ class MessagesReader:
             case "input_json_delta" if index in self._opaque:
                 self._opaque[index][1].append(string(delta.get("partial_json")))
             case "input_json_delta":
+                if delta.get("partial_json"):
+                    self._silent.discard(index)
                 yield Delta(index, string(delta.get("partial_json")))
             case _:
                 yield OpaquePart(-1, Opaque(NAME, {"index": index, "delta": delta}))
 
     def _stop(self, index: int) -> Iterator[Event]:
         if index not in self._opaque:
+            if index in self._silent:  # no arguments are {}, as in an answer that is not streamed
+                self._silent.discard(index)
+                yield Delta(index, "{}")
             yield PartEnd(index)
             return
         block, pieces = self._opaque.pop(index)
@@ -135,12 +144,12 @@ class MessagesReader:
 
     def _finish(self, said: Object) -> Iterator[Event]:
         delta = mapping(said.get("delta"))
+        native = delta.get("stop_reason")
+        if (finish := finish_of(native)) is not None:
+            yield Finished(finish, string(native), string(delta.get("stop_sequence")) or None)
         if isinstance(usage := said.get("usage"), dict):
             self._usage = read_messages_usage(usage, self._usage)
             yield UsageSeen(self._usage)
-        native = delta.get("stop_reason")
-        if (finish := finish_of(native)) is not None:
-            yield Finished(finish, string(native), delta.get("stop_sequence"))
 
 
 class MessagesWriter:
@@ -152,24 +161,29 @@ class MessagesWriter:
 
     def __init__(self, head: Head) -> None:
         self._head = head
-        self._usage = Usage()
+        self._usage: Usage | None = None
+        self._begun = False
         self._finished: Finished | None = None
         self._numbers: dict[int, int] = {}
         self._current: int | None = None
+        self._unopened: PartStart | None = None  # a thought: its next event tells whether it is sealed whole
         self._kinds: dict[int, str] = {}
         self._waiting: list[Event] = []
 
     def feed(self, event: Event) -> bytes:
-        """The bytes that `event` adds to the stream."""
+        """The bytes that `event` adds to the stream; the head waits for the usage that may come right after it."""
+        if isinstance(event, Head):
+            return b""
+        if isinstance(event, UsageSeen):
+            self._usage = event.usage
+        return (b"" if self._begun else self._start()) + self._say(event)
+
+    def _say(self, event: Event) -> bytes:
         match event:
-            case Head():
-                return self._start()
             case PartStart() | Delta() | Signature() | PartEnd():
                 return self._part(event)
-            case OpaquePart(index, part):
-                return self._whole(part) if index >= 0 else b""
-            case UsageSeen(usage):
-                self._usage = usage
+            case OpaquePart(index, part) if index >= 0:
+                return self._whole(event, part)
             case Finished():
                 self._finished = event
             case Broken(fault):
@@ -186,6 +200,7 @@ class MessagesWriter:
         return b""
 
     def _start(self) -> bytes:
+        self._begun = True
         message: Object = {
             "id": self._head.id,
             "type": "message",
@@ -194,7 +209,7 @@ class MessagesWriter:
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": {"input_tokens": 0, "output_tokens": 0},
+            "usage": write_messages_usage(self._usage or Usage()),
         }
         if self._head.effort is not None:
             message["output_config"] = {"effort": self._head.effort}
@@ -202,28 +217,35 @@ class MessagesWriter:
 
     def _part(self, event: PartStart | Delta | Signature | PartEnd) -> bytes:
         if isinstance(event, PartStart) and self._current is None:
-            self._current = event.index
-            return self._open(event)
+            self._current, self._unopened = event.index, event
+            return b"" if event.kind == "thought" else self._open(event)
         if event.index != self._current:
             self._waiting.append(event)
             return b""
+        if isinstance(event, PartStart):
+            return b""
+        sealed = event.signature if isinstance(event, Signature) and event.redacted else None
+        opening = self._open(self._unopened, sealed) if self._unopened is not None else b""
         if isinstance(event, PartEnd):
             number = self._numbers[event.index]
             self._current = None
-            return _frame("content_block_stop", index=number) + self._resume()
-        return self._inside(event) if not isinstance(event, PartStart) else b""
+            return opening + _frame("content_block_stop", index=number) + self._resume()
+        return opening + self._inside(event)
 
     def _resume(self) -> bytes:
         waiting, self._waiting = self._waiting, []
-        return b"".join(self.feed(event) for event in waiting)
+        return b"".join(self._say(event) for event in waiting)
 
-    def _open(self, start: PartStart) -> bytes:
+    def _open(self, start: PartStart, sealed: str | None = None) -> bytes:
+        self._unopened = None
         number = self._numbers[start.index] = len(self._numbers)
         self._kinds[start.index] = start.kind
         block: Object
         match start.kind:
             case "tool":
                 block = {"type": "tool_use", "id": start.id, "name": start.name, "input": {}}
+            case "thought" if sealed is not None:
+                block = {"type": "redacted_thinking", "data": sealed}
             case "thought":
                 block = {"type": "thinking", "thinking": "", "signature": ""}
             case _:
@@ -239,7 +261,10 @@ class MessagesWriter:
         kind, field = kinds.get(self._kinds[event.index], ("text_delta", "text"))
         return _frame("content_block_delta", index=number, delta={"type": kind, field: event.text})
 
-    def _whole(self, part: Opaque) -> bytes:
+    def _whole(self, event: Event, part: Opaque) -> bytes:
+        if self._current is not None:
+            self._waiting.append(event)
+            return b""
         block = write_block(part, "content", Losses(part.dialect, NAME))
         if block is None:
             return b""
@@ -248,15 +273,18 @@ class MessagesWriter:
         return start + _frame("content_block_stop", index=number)
 
     def _end(self) -> bytes:
+        rest = b""
+        while self._current is not None:
+            rest += self._part(PartEnd(self._current))
         if self._finished is None:
-            return _frame("message_stop")
+            return rest + _frame("message_stop")
         own = self._finished.native if finish_of(self._finished.native) == self._finished.finish else None
         delta = {
             "stop_reason": native_finish(self._finished.finish, own),
             "stop_sequence": self._finished.stop_sequence,
         }
-        usage = write_messages_usage(self._usage)
-        return _frame("message_delta", delta=delta, usage=usage) + _frame("message_stop")
+        usage = {} if self._usage is None else {"usage": write_messages_usage(self._usage)}
+        return rest + _frame("message_delta", delta=delta, **usage) + _frame("message_stop")
 
 
 def _input(pieces: list[str]) -> object:

@@ -4,7 +4,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from llm_canaries.wire.exchange import Request
-from llm_canaries.wire.json import Object, decode_object, encode, integer, kind, mapping, string, want
+from llm_canaries.wire.json import (
+    Object,
+    WireError,
+    decode_object,
+    encode,
+    kind,
+    mapping,
+    take,
+    take_count,
+    take_number,
+    want,
+)
 from llm_canaries.wire.loss import Losses
 from llm_canaries.wire.message import (
     Ask,
@@ -23,9 +34,18 @@ from llm_canaries.wire.message import (
     ToolChoice,
     ToolResult,
 )
-from llm_canaries.wire.openai_chat.parts import NAME, read_calls, read_content, write_call, write_content
+from llm_canaries.wire.openai_chat.parts import (
+    NAME,
+    is_call,
+    read_calls,
+    read_content,
+    unknown,
+    wrap,
+    write_call,
+    write_content,
+)
 from llm_canaries.wire.profile import Profile
-from llm_canaries.wire.thinking import level_of
+from llm_canaries.wire.thinking import BUDGETS, level_of
 
 PATH = "/v1/chat/completions"
 
@@ -33,30 +53,29 @@ PATH = "/v1/chat/completions"
 def read_ask(body: bytes) -> Ask:
     """The Ask that a request body is. Raises WireError."""
     said = decode_object(body)
-    model, messages = said.pop("model", None), said.pop("messages", None)
-    want(isinstance(model, str) and bool(model), "model: expected a non-empty string")
-    want(isinstance(messages, list) and bool(messages), "messages: expected a non-empty array")
-    options = said.get("stream_options")
-    include_usage = isinstance(options, dict) and options.pop("include_usage", False) is True
-    if options is None or options == {}:
-        said.pop("stream_options", None)
-    stop = said.pop("stop", None)
-    effort = said.pop("reasoning_effort", None)
+    model, messages = take(said, "model", str), take(said, "messages", list)
+    if not model or not messages:
+        raise WireError(f"{'messages' if model else 'model'}: expected, and not empty")
+    options = take(said, "stream_options", dict) or {}
+    include_usage = take(options, "include_usage", bool, "stream_options.") is True
+    if options:
+        said["stream_options"] = options
+    effort = take(said, "reasoning_effort", str)
     return Ask(
         dialect=NAME,
         model=model,
         messages=tuple(_read_messages(messages)),
-        stream=said.pop("stream", None) is True,
+        stream=take(said, "stream", bool) is True,
         include_usage=include_usage,
         max_tokens=_read_cap(said),
-        temperature=_number(said, "temperature"),
-        top_p=_number(said, "top_p"),
-        stop=(stop,) if isinstance(stop, str) else tuple(string(each) for each in stop or ()),
-        tools=tuple(_read_tool(tool) for tool in said.pop("tools", None) or ()),
+        temperature=take_number(said, "temperature"),
+        top_p=take_number(said, "top_p"),
+        stop=_read_stop(said),
+        tools=tuple(_read_tool(tool, f"tools[{at}]") for at, tool in enumerate(take(said, "tools", list) or ())),
         tool_choice=_read_choice(said),
-        parallel_tool_calls=said.pop("parallel_tool_calls", None),
-        thinking=Thinking(effort=effort) if isinstance(effort, str) else None,
-        user=said.pop("user", None),
+        parallel_tool_calls=take(said, "parallel_tool_calls", bool),
+        thinking=None if effort is None else Thinking(effort=effort),
+        user=take(said, "user", str),
         extra=said,
     )
 
@@ -74,14 +93,14 @@ def write_ask(ask: Ask, profile: Profile) -> Request:
         body[profile.max_tokens_field] = ask.max_tokens
     if ask.stop:
         body["stop"] = list(ask.stop)
-    if ask.tools:
-        body["tools"] = [_write_tool(tool, losses) for tool in ask.tools if _sayable(tool, losses)]
-    if ask.tool_choice is not None:
-        body["tool_choice"] = _write_choice(ask.tool_choice)
+    if tools := [_write_tool(tool, losses) for tool in ask.tools if _sayable(tool, losses)]:
+        body["tools"] = tools
+    if ask.tool_choice is not None and (tools or not ask.tools):
+        body["tool_choice"] = _write_choice(ask.tool_choice, losses)
+    elif ask.tool_choice is not None:
+        losses.add("tool_choice", f"{ask.tool_choice.mode}, for no tool is left")
     if ask.thinking is not None:
-        losses.extra("thinking", ask.thinking.extra)
-        if (level := level_of(ask.thinking)) is not None:
-            body["reasoning_effort"] = level
+        _write_thinking(ask.thinking, body, losses)
     optional = {
         "temperature": ask.temperature,
         "top_p": ask.top_p,
@@ -95,42 +114,49 @@ def write_ask(ask: Ask, profile: Profile) -> Request:
 
 
 def _read_cap(said: Object) -> int | None:
+    """The cap under its newer name, else under its older one; a second one stays in `said`."""
     for field in ("max_completion_tokens", "max_tokens"):
-        if (cap := integer(said.get(field))) is not None:
-            del said[field]
+        if (cap := take_count(said, field)) is not None:
             return cap
     return None
 
 
-def _number(said: Object, key: str) -> float | None:
-    value = said.pop(key, None)
-    want(value is None or isinstance(value, int | float), f"{key}: expected a number, got {kind(value)}")
-    return value  # type: ignore[no-any-return]  # narrowed by the line above
+def _read_stop(said: Object) -> tuple[str, ...]:
+    stop = said.pop("stop", None)
+    stops = [] if stop is None else [stop] if isinstance(stop, str) else stop
+    want(isinstance(stops, list) and all(isinstance(each, str) for each in stops), "stop: expected strings")
+    return tuple(stops)
 
 
-def _read_tool(tool: Any) -> Tool | Opaque:
-    want(isinstance(tool, dict), f"tools: expected objects, got {kind(tool)}")
+def _read_tool(tool: Any, where: str) -> Tool | Opaque:
+    want(isinstance(tool, dict), f"{where}: expected an object, got {kind(tool)}")
     function = tool.get("function")
     if tool.get("type", "function") != "function" or not isinstance(function, dict):
         return Opaque(NAME, tool)
-    function = dict(function)
+    extra = unknown(tool, "function", "name", "description", "parameters")
+    name = take(function, "name", str, f"{where}.function.")
+    want(bool(name), f"{where}.function.name: expected a non-empty string")
     return Tool(
-        name=string(function.pop("name", "")),
-        description=function.pop("description", None),
-        schema=function.pop("parameters", None),
-        extra=function,
+        name=name or "",
+        description=take(function, "description", str, f"{where}.function."),
+        schema=take(function, "parameters", dict, f"{where}.function."),
+        extra=extra,
     )
 
 
 def _read_choice(said: Object) -> ToolChoice | None:
-    choice = said.get("tool_choice")
-    if isinstance(choice, str) and choice in ("auto", "none", "required"):
-        del said["tool_choice"]
-        return ToolChoice(choice)  # type: ignore[arg-type]  # the line above narrows it
-    if isinstance(choice, dict) and isinstance(function := choice.get("function"), dict):
-        del said["tool_choice"]
-        return ToolChoice("tool", string(function.get("name")))
-    return None
+    """The choice; words and forms that the hub does not know stay in `said`."""
+    match said.get("tool_choice"):
+        case "auto" | "none" | "required" as mode:
+            del said["tool_choice"]
+            return ToolChoice(mode)
+        case {"function": {"name": str(name)}}:
+            del said["tool_choice"]
+            return ToolChoice("tool", name)
+        case str() | dict() | None:
+            return None
+        case other:
+            raise WireError(f"tool_choice: expected a string or an object, got {kind(other)}")
 
 
 def _read_messages(messages: list[Any]) -> Iterator[Message]:
@@ -152,7 +178,7 @@ def _read_messages(messages: list[Any]) -> Iterator[Message]:
 def _read_result(said: Object, at: int) -> ToolResult:
     del said["role"]
     content = read_content(said.pop("content", None), f"messages[{at}].content")
-    return ToolResult(string(said.pop("tool_call_id", "")), content, extra=said)
+    return ToolResult(take(said, "tool_call_id", str, f"messages[{at}].") or "", content, extra=said)
 
 
 def _read_message(said: Object, at: int) -> Message:
@@ -164,10 +190,9 @@ def _read_message(said: Object, at: int) -> Message:
     if role == "developer":
         return Message("system", content, {"role": "developer"} | said)
     if role == "assistant":
-        thought = said.pop("reasoning_content", None)
-        if isinstance(thought, str) and thought:
+        if thought := take(said, "reasoning_content", str, f"messages[{at}]."):
             content = (Thought(thought), *content)
-        if isinstance(refusal := said.pop("refusal", None), str):
+        if (refusal := take(said, "refusal", str, f"messages[{at}].")) is not None:
             content = (*content, Refusal(refusal))
         content = (*content, *read_calls(said.pop("tool_calls", None), f"messages[{at}].tool_calls"))
     return Message(role, content, said)
@@ -188,10 +213,22 @@ def _write_tool(tool: Tool | Opaque, losses: Losses) -> Extra:
         function["description"] = tool.description
     if tool.schema is not None:
         function["parameters"] = tool.schema
-    return {"type": "function", "function": function | losses.extra(f"tool {tool.name}", tool.extra)}
+    return wrap("function", function, losses.extra(f"tool {tool.name}", tool.extra), type="function")
 
 
-def _write_choice(choice: ToolChoice) -> object:
+def _write_thinking(thinking: Thinking, body: Object, losses: Losses) -> None:
+    losses.extra("thinking", thinking.extra)
+    level = level_of(thinking)
+    if level is not None:
+        body["reasoning_effort"] = level
+    if thinking.budget is not None and thinking.mode != "disabled" and BUDGETS.get(level or "") != thinking.budget:
+        losses.add("thinking", f"budget {thinking.budget}, said as level {level}")
+    elif level is None and thinking.mode is not None:
+        losses.add("thinking", f"mode {thinking.mode}")
+
+
+def _write_choice(choice: ToolChoice, losses: Losses) -> object:
+    losses.extra("tool_choice", choice.extra)
     if choice.mode == "tool":
         return {"type": "function", "function": {"name": choice.name}}
     return choice.mode
@@ -205,11 +242,12 @@ def _write_messages(ask: Ask, profile: Profile, losses: Losses) -> Iterator[Obje
             case "assistant":
                 yield _write_assistant(message, losses)
             case role:
-                if len(message.content) == 1 and isinstance(whole := message.content[0], Opaque) and "role" in whole.block:
-                    yield from [dict(whole.block)] if whole.dialect == NAME else []
-                    continue
-                content = write_content(message.content, role, losses)
-                yield {"role": role, "content": content} | losses.extra(role, message.extra)
+                match message.content:
+                    case (Opaque(dialect, {"role": _} as whole),) if dialect == NAME:
+                        yield dict(whole)
+                    case content:
+                        said = {"role": role, "content": write_content(content, role, losses)}
+                        yield said | losses.extra(role, message.extra)
 
 
 def _write_assistant(message: Message, losses: Losses) -> Object:
@@ -218,12 +256,12 @@ def _write_assistant(message: Message, losses: Losses) -> Object:
     for part in message.content:
         match part:
             case Thought(text) if losses.same and text:
-                said["reasoning_content"] = text
+                said["reasoning_content"] = said.get("reasoning_content", "") + text
             case Thought():
                 losses.add("assistant", "thinking")
             case Refusal(text):
-                said["refusal"] = text
-            case ToolCall():
+                said["refusal"] = said.get("refusal", "") + text
+            case ToolCall() | Opaque() if isinstance(part, ToolCall) or is_call(part):
                 said.setdefault("tool_calls", []).append(write_call(part, losses))
             case _:
                 words.append(part)
@@ -245,7 +283,9 @@ def _write_results(message: Message, profile: Profile, losses: Losses) -> Iterat
             losses.add(f"tool result {result.id}", "is_error")
         if pictures:
             losses.add(f"tool result {result.id}", f"{len(pictures)} image(s) moved to a user message")
-            hoisted += [Text(f"Returned by tool call {result.id}:"), *pictures]
+            # a label binds each picture to its call where there are several (protocols.md D1: misbound)
+            label = [Text(f"Returned by tool call {result.id}:")] if len(message.content) > 1 else []
+            hoisted += [*label, *pictures]
         content = write_content(kept, "tool", losses)
         extra = losses.extra("tool result", result.extra)
         yield {"role": "tool", "tool_call_id": result.id, "content": content} | extra

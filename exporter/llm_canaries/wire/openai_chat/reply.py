@@ -6,7 +6,7 @@ from llm_canaries.wire.exchange import Written
 from llm_canaries.wire.json import Object, decode_object, encode, integer, items, kind, mapping, string, want
 from llm_canaries.wire.loss import Losses
 from llm_canaries.wire.message import Finish, Opaque, Part, Refusal, Reply, Text, Thought, ToolCall
-from llm_canaries.wire.openai_chat.parts import NAME, read_calls, read_content, write_call
+from llm_canaries.wire.openai_chat.parts import NAME, is_call, read_calls, read_content, write_call
 from llm_canaries.wire.usage import chat_usage_of, read_chat_usage, write_chat_usage
 
 FINISHES: Mapping[str, Finish] = {
@@ -15,12 +15,14 @@ FINISHES: Mapping[str, Finish] = {
     "tool_calls": Finish.TOOL,
     "function_call": Finish.TOOL,
     "content_filter": Finish.FILTER,
+    "error": Finish.ERROR,  # OpenRouter's word
 }
 
 _NATIVE: Mapping[Finish, str] = {
     Finish.LENGTH: "length",
     Finish.TOOL: "tool_calls",
     Finish.FILTER: "content_filter",
+    Finish.ERROR: "error",
 }
 
 
@@ -41,7 +43,7 @@ def read_reply(body: bytes) -> Reply:
         created=integer(said.pop("created", 0)) or 0,
         content=_read_message(mapping(choice.get("message"))),
         finish=finish_of(native),
-        finish_native=native if isinstance(native, str) else None,
+        finish_native=string(native) or None,
         usage=None if usage is None else read_chat_usage(usage),
         effort=effort_of(said),
         extra=said,
@@ -58,18 +60,25 @@ def write_reply(reply: Reply) -> Written:
             case Text(text):
                 words.append(text)
             case Refusal(text):
-                message["refusal"] = text
+                message["refusal"] = (message["refusal"] or "") + text
             case Thought(text, signature, redacted):
                 message["reasoning_content"] = message.get("reasoning_content", "") + text
                 if redacted or (signature and not losses.same):
                     losses.add("thinking", "signature")
-            case ToolCall():
+            case ToolCall() | Opaque() if isinstance(part, ToolCall) or is_call(part):
                 message.setdefault("tool_calls", []).append(write_call(part, losses))
+            case Opaque(dialect, {"annotation": annotation}) if dialect == NAME:
+                message.setdefault("annotations", []).append(annotation)
+            case Opaque(dialect, {"function_call": called}) if dialect == NAME:
+                message["function_call"] = called
             case _:
                 losses.add("content", type(part).__name__.lower())
     if words:
         message["content"] = "".join(words)
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": native_of(reply)}
+    native = native_of(reply)
+    if finish_of(native) != reply.finish:
+        losses.add("finish", f"{reply.finish}, said as {native}")
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": native}
     said: Object = {
         "id": reply.id,
         "object": "chat.completion",
@@ -86,14 +95,15 @@ def write_reply(reply: Reply) -> Written:
 
 def finish_of(native: object) -> Finish | None:
     """The hub's word for a finish_reason; UNKNOWN for one nobody documented, None for none."""
-    return FINISHES.get(native, Finish.UNKNOWN) if isinstance(native, str) else None
+    return FINISHES.get(native, Finish.UNKNOWN) if isinstance(native, str) and native else None
 
 
 def native_of(reply: Reply) -> str | None:
     """The finish_reason of `reply`: its own word where it spoke chat, else the nearest."""
     if reply.finish is None:
         return None
-    return native_finish(reply.finish, reply.finish_native if reply.dialect == NAME else None)
+    own = reply.finish_native if reply.finish_native and finish_of(reply.finish_native) == reply.finish else None
+    return native_finish(reply.finish, own)
 
 
 def native_finish(finish: Finish, native: str | None = None) -> str:

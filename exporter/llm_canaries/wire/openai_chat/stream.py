@@ -19,7 +19,8 @@ from llm_canaries.wire.event import (
 )
 from llm_canaries.wire.fault import Fault, FaultReason, envelope_of
 from llm_canaries.wire.json import Object, decode_object, encode, encode_text, integer, items, mapping, string
-from llm_canaries.wire.message import Finish, Usage
+from llm_canaries.wire.message import Finish, Text, Thought, Usage
+from llm_canaries.wire.openai_chat.parts import read_content
 from llm_canaries.wire.openai_chat.reply import effort_of, finish_of, native_finish
 from llm_canaries.wire.sse import Frame, encode_frame
 from llm_canaries.wire.usage import chat_usage_of, read_chat_usage, write_chat_usage
@@ -45,7 +46,7 @@ class ChatReader:
 
     def feed(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame. Raises WireError where it is not JSON."""
-        if frame.comment:
+        if frame.comment or not frame.data.strip():
             return (Liveness(),)
         if frame.data.strip() == "[DONE]":
             return (*self._close_parts(), End())
@@ -79,6 +80,9 @@ class ChatReader:
             if (text := string(delta.get(field))) and kind not in seen:
                 seen.add(kind)
                 yield from self._say(kind, text)
+        for part in read_content(items(delta.get("content")), "delta.content"):  # Mistral's pieces, thinking among them
+            if isinstance(part, Text | Thought) and part.text:
+                yield from self._say("text" if isinstance(part, Text) else "thought", part.text)
         for call in items(delta.get("tool_calls")):
             yield from self._call(mapping(call))
         native = choice.get("finish_reason")

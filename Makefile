@@ -1,0 +1,43 @@
+# Two commands for a newcomer: `make run` and `make test`. Everything they need goes into .venv.
+unexport PYTHONDONTWRITEBYTECODE
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+
+.PHONY: run test check fix mirror clean
+
+run: .venv/run.stamp
+	@$(BIN)/canaries run
+
+test: .venv/dev.stamp
+	$(BIN)/python -m pytest
+
+check: .venv/dev.stamp
+	$(BIN)/ruff check exporter tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/canaries check
+
+fix: .venv/dev.stamp
+	$(BIN)/ruff check --fix exporter tests
+
+mirror: .venv/run.stamp
+	@$(BIN)/canaries mirror
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; try: make run PYTHON=python3.12" >&2; exit 1; }
+	@echo "Creating .venv …"
+	@$(PYTHON) -m venv .venv
+
+.venv/run.stamp: pyproject.toml | .venv/bin/python
+	@echo "Installing …"
+	@$(PIP) --editable .
+	@touch $@
+
+.venv/dev.stamp: pyproject.toml | .venv/bin/python
+	@echo "Installing with what the tests need …"
+	@$(PIP) --editable '.[test,dev]'
+	@touch $@ .venv/run.stamp

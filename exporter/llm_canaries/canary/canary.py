@@ -1,0 +1,90 @@
+"""The words of the house: case, finding, scenario (DESIGN 3 and 6)."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+
+from llm_canaries.wire.exchange import Play
+from llm_canaries.wire.fault import Domain
+from llm_canaries.wire.nonce import Draw
+from llm_canaries.wire.profile import ModelFacts, Profile
+
+
+class Outcome(StrEnum):
+    """What a run came to; only the first two are decided."""
+
+    PASS = "pass"  # noqa: S105  # an outcome, not a password
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    SKIP = "skip"
+
+    @property
+    def decided(self) -> bool:
+        """Whether the run says something about the gateway."""
+        return self in (Outcome.PASS, Outcome.FAIL)
+
+
+class Severity(StrEnum):
+    """How much a failure matters."""
+
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class SharedReason(StrEnum):
+    """Why any scenario may end undecided or skipped; FaultReason holds the shared reasons to fail."""
+
+    TEXT_ONLY_MODEL = "text_only_model"
+    NO_THINKING = "no_thinking"
+    NO_ENDPOINT = "no_endpoint"
+    CAP_TOO_SMALL = "cap_too_small"
+    UNWRITABLE_ASK = "unwritable_ask"
+
+
+class Case(Struct, frozen=True, kw_only=True):
+    """One cell of a canary's matrix; `stream` is None where the scenario asks both ways itself.
+
+    `dialect_certain`: the user said that the gateway speaks this dialect, so a missing endpoint is a failure.
+    """
+
+    canary: str
+    scenario: str
+    gateway: str
+    model: str
+    dialect: str
+    stream: bool | None
+    severity: Severity
+    params: Any
+    profile: Profile = Profile()
+    facts: ModelFacts = ModelFacts()
+    dialect_certain: bool = False
+
+    @property
+    def stream_word(self) -> str:
+        """`true`, `false` or `both`, as labels and tables say it."""
+        return "both" if self.stream is None else str(self.stream).lower()
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """The judgement of one run: `reason` is empty for a pass, `detail` is for people."""
+
+    outcome: Outcome
+    reason: str = ""
+    detail: str = ""
+    fault_domain: Domain | None = None
+    measures: Mapping[str, float] = {}
+    memory: Any = None
+
+
+class Scenario(Struct, frozen=True, kw_only=True):
+    """A kind of canary: a script of steps that ends in a finding, and the closed set of its own reasons."""
+
+    name: str
+    reasons: type[StrEnum]
+    params: type[Struct]
+    play: Callable[[Case, Any, Draw, Any], Play[Finding]]
+    memory: type[Struct] | None = None
+    needs: frozenset[str] = frozenset()
+    both_ways: bool = False

@@ -1,0 +1,26 @@
+"""The contract of `canaries run` with scripts and pipelines (DESIGN 6)."""
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+from llm_canaries.canary.canary import Outcome, Severity
+from llm_canaries.canary.run import Run
+
+
+class ExitCode(IntEnum):
+    """0 all decided and passed; 1 a failure; 2 configuration or usage; 3 undecided, or nothing to decide."""
+
+    PASSED = 0
+    FAILED = 1
+    USAGE = 2
+    UNDECIDED = 3
+
+
+def exit_code(runs: Sequence[Run], *, fail_on: Severity, allow_undecided: bool) -> ExitCode:
+    """The code for `runs`; failures below `fail_on` do not count, declared skips are allowed."""
+    failures = [run for run in runs if run.finding.outcome is Outcome.FAIL]
+    if any(run.case.severity is Severity.CRITICAL or fail_on is Severity.WARNING for run in failures):
+        return ExitCode.FAILED
+    undecided = any(run.finding.outcome is Outcome.INCONCLUSIVE for run in runs)
+    decided = any(run.finding.outcome.decided for run in runs)
+    return ExitCode.PASSED if allow_undecided or (decided and not undecided) else ExitCode.UNDECIDED

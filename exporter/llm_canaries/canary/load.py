@@ -1,0 +1,128 @@
+"""Binds definitions to gateways: the cases that a configuration means."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from msgspec import Struct
+
+from llm_canaries.canary.canary import Case, Severity
+from llm_canaries.canary.scenarios.table import SCENARIOS
+from llm_canaries.config.load import merge_params
+from llm_canaries.config.schema import CanaryConfig, Config, Definition, GatewayConfig, ModelConfig
+from llm_canaries.wire.profile import ModelFacts, Profile
+
+
+class Binding(Struct, frozen=True, kw_only=True):
+    """What cases are made of beside the configuration: definitions, profiles, and each kind's own dialects."""
+
+    definitions: Mapping[str, Definition]
+    profiles: Mapping[str, Profile]
+    kind_dialects: Mapping[str, tuple[str, ...]]
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """A choice among the cases: patterns of canary names, gateways and models; empty means all.
+
+    A model without a wildcard that no chosen gateway has configured is asked for all the same.
+    """
+
+    canaries: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+
+
+def cases(config: Config, binding: Binding, wanted: Wanted) -> list[Case]:
+    """The cases of `config` that are `wanted`, in the order configured."""
+    canaries = config.canaries
+    if canaries is None:
+        canaries = tuple(CanaryConfig(use=name) for name in binding.definitions)
+    chosen = {name: each for name, each in config.gateways.items() if _matches(name, wanted.gateways)}
+    models = {name: _models(each, wanted.models, chosen) for name, each in chosen.items()}
+    found: list[Case] = []
+    for canary in canaries:
+        definition = _definition(canary, binding)
+        name = canary.name or canary.use or ""
+        if not _matches(name, wanted.canaries) and not _matches(definition.scenario, wanted.canaries):
+            continue
+        for gateway in chosen:
+            if canary.gateway in (None, gateway):
+                found += _cells(name, canary, definition, gateway, config.gateways[gateway], models[gateway], binding)
+    return found
+
+
+def fits(model: str, patterns: Sequence[str]) -> bool:
+    """Whether `model` matches a pattern, and none of those that begin with `!`."""
+    out = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
+    within = [pattern for pattern in patterns if not pattern.startswith("!")]
+    return any(fnmatchcase(model, each) for each in within or ["*"]) and not any(fnmatchcase(model, o) for o in out)
+
+
+def _cells(
+    name: str,
+    canary: CanaryConfig,
+    definition: Definition,
+    gateway: str,
+    config: GatewayConfig,
+    models: Sequence[ModelConfig],
+    binding: Binding,
+) -> Iterator[Case]:
+    spoken = config.dialects or binding.kind_dialects[config.kind]
+    profile = binding.profiles[canary.profile or definition.profile or config.profile]
+    params = merge_params(SCENARIOS[definition.scenario].params, definition.params, canary.params)
+    stream = canary.stream if canary.stream is not None else definition.stream
+    ways: Sequence[bool | None] = [None] if stream == "both" else stream
+    for model in models:
+        if not fits(model.id, canary.models or definition.models):
+            continue
+        for dialect in canary.dialects or definition.dialects:
+            if dialect not in spoken:
+                continue
+            for way in ways:
+                yield Case(
+                    canary=name,
+                    scenario=definition.scenario,
+                    gateway=gateway,
+                    model=model.id,
+                    dialect=dialect,
+                    stream=way,
+                    severity=Severity(canary.severity or definition.severity),
+                    params=params,
+                    profile=profile,
+                    facts=_facts(model, profile),
+                    dialect_certain=config.dialects is not None or config.kind == "embedded",
+                )
+
+
+def _facts(model: ModelConfig, profile: Profile) -> ModelFacts:
+    """What the user says of a model, before what the profile knows of it."""
+    known = profile.facts(model.id)
+    return ModelFacts(
+        vision=known.vision if model.vision is None else model.vision,
+        thinking=known.thinking if model.thinking is None else model.thinking,
+        thinking_off=known.thinking_off if model.thinking_off is None else model.thinking_off,
+    )
+
+
+def _models(
+    config: GatewayConfig, patterns: tuple[str, ...], chosen: Mapping[str, GatewayConfig]
+) -> list[ModelConfig]:
+    own = [model for model in config.models if _matches(model.id, patterns)]
+    everywhere = [model.id for each in chosen.values() for model in each.models]
+    extra = [
+        pattern
+        for pattern in patterns
+        if not set(pattern) & set("*?[") and not any(fnmatchcase(model, pattern) for model in everywhere)
+    ]
+    return own + [ModelConfig(id=model) for model in extra]
+
+
+def _definition(canary: CanaryConfig, binding: Binding) -> Definition:
+    if canary.use is not None:
+        return binding.definitions[canary.use]
+    scenario = canary.scenario or ""
+    like = next(each for each in binding.definitions.values() if each.scenario == scenario)
+    return like.model_copy(update={"models": ("*",), "params": {}, "profile": None})
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,0 +1,51 @@
+"""Runs as GitHub workflow commands and a step summary."""
+
+from collections.abc import Sequence
+
+from llm_canaries.canary.canary import Outcome
+from llm_canaries.canary.report.rows import summary
+from llm_canaries.canary.run import Run
+
+_MARKS = {Outcome.PASS: "✅", Outcome.FAIL: "❌", Outcome.INCONCLUSIVE: "❔", Outcome.SKIP: "⏭️"}
+
+
+def annotations(runs: Sequence[Run]) -> list[str]:
+    """A workflow command for every run that did not pass or skip; failures are errors, undecided runs warnings."""
+    levels = {Outcome.FAIL: "error", Outcome.INCONCLUSIVE: "warning"}
+    lines = []
+    for run in runs:
+        case, finding = run.case, run.finding
+        if finding.outcome in levels:
+            title = _property(f"{case.canary}: {finding.reason}")
+            where = f"{case.gateway} {case.model} {case.dialect} stream={case.stream_word}"
+            lines.append(f"::{levels[finding.outcome]} title={title}::{_data(f'{where}: {finding.detail}')}")
+    return lines
+
+
+def step_summary(runs: Sequence[Run]) -> str:
+    """A Markdown table of all runs, failures first."""
+    order = [Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS, Outcome.SKIP]
+    lines = [
+        f"### canaries: {summary(runs)}",
+        "",
+        "| | canary | gateway | model | dialect | stream | reason | latency |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for run in sorted(runs, key=lambda run: order.index(run.finding.outcome)):
+        case, finding = run.case, run.finding
+        latency = "" if run.latency is None else f"{run.latency:.2f} s"
+        cells = [case.canary, case.gateway, case.model, case.dialect, case.stream_word, str(finding.reason), latency]
+        lines.append("| " + " | ".join([_MARKS[finding.outcome], *map(_cell, cells)]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _cell(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

@@ -1,0 +1,55 @@
+"""Runs as JUnit XML, for CI systems: a suite a gateway, a test case a run."""
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+from xml.etree import ElementTree as ET
+
+from llm_canaries.canary.canary import Outcome
+from llm_canaries.canary.report.rows import counts
+from llm_canaries.canary.run import Run
+
+# what XML 1.0 cannot hold, and strangers' answers may
+_ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit_report(runs: Sequence[Run]) -> str:
+    """The XML document; an inconclusive run is an error, as its case was not decided."""
+    root = ET.Element("testsuites", {"name": "llm-canaries"} | _numbers(runs))
+    by_gateway = sorted(runs, key=lambda run: run.case.gateway)
+    for gateway, group in groupby(by_gateway, key=lambda run: run.case.gateway):
+        own = list(group)
+        suite = ET.SubElement(root, "testsuite", {"name": _legal(gateway)} | _numbers(own))
+        for run in own:
+            _add_case(suite, run)
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _numbers(runs: Sequence[Run]) -> dict[str, str]:
+    found = counts(runs)
+    return {
+        "tests": str(len(runs)),
+        "failures": str(found[Outcome.FAIL]),
+        "errors": str(found[Outcome.INCONCLUSIVE]),
+        "skipped": str(found[Outcome.SKIP]),
+        "time": f"{sum(run.latency or 0 for run in runs):.3f}",
+    }
+
+
+def _add_case(suite: ET.Element, run: Run) -> None:
+    case, finding = run.case, run.finding
+    name = f"{case.model} {case.dialect} stream={case.stream_word}"
+    classname = _legal(f"{case.gateway}.{case.canary}")
+    element = ET.SubElement(
+        suite, "testcase", classname=classname, name=_legal(name), time=f"{run.latency or 0:.3f}"
+    )
+    tags = {Outcome.FAIL: "failure", Outcome.INCONCLUSIVE: "error", Outcome.SKIP: "skipped"}
+    if finding.outcome in tags:
+        domain = f" ({finding.fault_domain})" if finding.fault_domain else ""
+        message = _legal(f"{finding.reason}{domain}: {finding.detail}")
+        ET.SubElement(element, tags[finding.outcome], type=_legal(finding.reason), message=message)
+
+
+def _legal(text: str) -> str:
+    return _ILLEGAL.sub("\ufffd", text)

@@ -1,0 +1,126 @@
+"""Plays one case: carries out the scenario's steps and keeps the exchanges as evidence."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from llm_canaries.canary.canary import Case, Finding, Scenario, SharedReason
+from llm_canaries.canary.verdict import skipped, undecided
+from llm_canaries.wire.exchange import Answer, Both, Exchange, Look, Page, Play, Seen, Send, Step, Via
+from llm_canaries.wire.fault import FaultReason
+from llm_canaries.wire.json import WireError
+from llm_canaries.wire.nonce import Draw
+
+TOKEN_KINDS = ("input", "output", "reasoning", "cache_read", "cache_write")
+
+
+class Lane(Protocol):
+    """Where steps go: one gateway, with its own limit of asks in flight."""
+
+    async def send(self, step: Send) -> Exchange:
+        """The exchange of one ask. Raises WireError where it cannot be written."""
+
+    async def look(self, step: Look) -> Page:
+        """One page."""
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """One execution of a case, with its evidence; `latency` is that of its first exchange, in seconds."""
+
+    case: Case
+    finding: Finding
+    started: float
+    answers: tuple[Exchange | Page, ...]
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """The asks and answers, without the pages."""
+        return tuple(answer for answer in self.answers if isinstance(answer, Exchange))
+
+    @property
+    def latency(self) -> float | None:
+        """Seconds of the first exchange, None where nothing was sent."""
+        return next((exchange.duration for exchange in self.exchanges), None)
+
+    @property
+    def tokens(self) -> dict[str, int]:
+        """Tokens spent by all exchanges, by kind; a kind that nobody counted is left out."""
+        spent: dict[str, int] = {}
+        for exchange in self.exchanges:
+            usage = exchange.reply.usage if exchange.reply else None
+            for kind in TOKEN_KINDS:
+                if usage is not None and (count := getattr(usage, kind)) is not None:
+                    spent[kind] = spent.get(kind, 0) + count
+        return spent
+
+
+Lookup = Callable[[str], Awaitable[tuple[Seen, ...]]]
+
+
+async def run_case(
+    case: Case,
+    scenario: Scenario,
+    lanes: Mapping[Via, Lane],
+    *,
+    draw: Draw,
+    now: float,
+    memory: Any = None,
+    upstream: Lookup | None = None,
+) -> Run:
+    """The run of `case` at `now` (Unix time); `upstream` tells what the mirror saw under a mark."""
+    if (finding := unfit(case, scenario)) is not None:
+        return Run(case=case, finding=finding, started=now, answers=())
+    answers: list[Exchange | Page] = []
+    try:
+        finding = await _play(scenario.play(case, case.params, draw, memory), lanes, answers, upstream)
+    except WireError as error:
+        finding = undecided(SharedReason.UNWRITABLE_ASK, str(error))
+    return Run(case=case, finding=_tolerant(case, finding), started=now, answers=tuple(answers))
+
+
+def unfit(case: Case, scenario: Scenario) -> Finding | None:
+    """The skip of a case whose model is known not to have what the scenario needs."""
+    if "vision" in scenario.needs and case.facts.vision is False:
+        return skipped(SharedReason.TEXT_ONLY_MODEL, f"{case.model} takes text only")
+    if "thinking" in scenario.needs and case.facts.thinking is False:
+        return skipped(SharedReason.NO_THINKING, f"{case.model} does not reason")
+    return None
+
+
+async def _play(
+    play: Play[Finding], lanes: Mapping[Via, Lane], answers: list[Exchange | Page], upstream: Lookup | None
+) -> Finding:
+    try:
+        step = next(play)
+        while True:
+            answer = await _carry_out(step, lanes, upstream)
+            answers += answer if isinstance(answer, tuple) else (answer,)
+            step = play.send(answer)
+    except StopIteration as stop:
+        finding: Finding = stop.value
+        return finding
+
+
+async def _carry_out(step: Step, lanes: Mapping[Via, Lane], upstream: Lookup | None) -> Answer:
+    match step:
+        case Send():
+            exchange = await lanes[step.via].send(step)
+            if upstream is not None and step.mark:
+                return replace(exchange, upstream=await upstream(step.mark))
+            return exchange
+        case Look():
+            return await lanes[step.via].look(step)
+        case Both(steps):
+            answers = await asyncio.gather(*(_carry_out(each, lanes, upstream) for each in steps))
+            return tuple(answer for answer in answers if not isinstance(answer, tuple))
+
+
+def _tolerant(case: Case, finding: Finding) -> Finding:
+    """A missing endpoint is no failure where nobody said that the gateway has it."""
+    if finding.reason == FaultReason.NO_ROUTE and not case.dialect_certain:
+        detail = f"the gateway has no {case.dialect} endpoint ({finding.detail}); list its dialects to make it one"
+        return skipped(SharedReason.NO_ENDPOINT, detail)
+    return finding

@@ -1,0 +1,17 @@
+"""The table of scenarios."""
+
+from collections.abc import Mapping
+
+from llm_canaries.canary.canary import Scenario
+from llm_canaries.canary.scenarios import eligibility, known_good, thinking, tool_result_image, usage_parity
+
+SCENARIOS: Mapping[str, Scenario] = {
+    scenario.name: scenario
+    for scenario in (
+        tool_result_image.SCENARIO,
+        known_good.SCENARIO,
+        eligibility.SCENARIO,
+        thinking.SCENARIO,
+        usage_parity.SCENARIO,
+    )
+}

@@ -1,0 +1,174 @@
+"""thinking: the level of reasoning that was asked for is the level that was spent.
+
+Three asks of one prompt: off, low, high. Hard rules decide on one sample; low against high is a sequential
+test whose memory lasts over runs, and undetermined is not a failure (protocols.md C4 to C6).
+"""
+
+import math
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from llm_canaries.canary.asks import sending, text_ask
+from llm_canaries.canary.canary import Case, Finding, Scenario
+from llm_canaries.canary.verdict import failed, faulted, passed, undecided, usage_of
+from llm_canaries.wire import nonce
+from llm_canaries.wire.exchange import Exchange, Play, send
+from llm_canaries.wire.fault import Domain
+from llm_canaries.wire.message import Thinking
+from llm_canaries.wire.nonce import Draw
+from llm_canaries.wire.thinking import level_of
+
+ANSWER_SLACK = 16  # tokens of an answer's frame that are no bytes of its text
+
+
+class Reason(StrEnum):
+    """Why a thinking canary fails, and when it cannot tell."""
+
+    NONE_IGNORED = "none_ignored"
+    NO_REASONING = "no_reasoning"
+    OVER_BUDGET = "over_budget"
+    EFFORT_CHANGED = "effort_changed"
+    ORDER_FLAT = "order_flat"
+    COUNTS_ABSENT = "counts_absent"
+
+
+class Params(Struct, frozen=True, forbid_unknown_fields=True):
+    """Budgets for Messages (chat sends levels), the room for the answer, and the tolerance over a budget."""
+
+    low_budget: int = 1024
+    high_budget: int = 4096
+    room: int = 1024
+    chat_cap: int = 8192
+    budget_tolerance: float = 0.25
+
+
+class Memory(Struct, frozen=True):
+    """The sequential test of low against high: pairs seen, log-likelihood ratio, and the model they came from."""
+
+    model: str = ""
+    pairs: int = 0
+    llr: float = 0.0
+
+
+class Arm(Struct, frozen=True):
+    """One of the three asks."""
+
+    name: str
+    control: Thinking
+    exchange: Exchange
+
+    @property
+    def reasoning(self) -> int | None:
+        """Reasoning tokens as billed; where they are not told apart, the output that no visible word explains.
+
+        That is a lower bound: no text is more tokens than bytes. None where nothing is counted.
+        """
+        usage, reply = usage_of(self.exchange), self.exchange.reply
+        if usage is None or reply is None or usage.reasoning is not None or usage.output is None:
+            return usage.reasoning if usage is not None else None
+        return max(0, usage.output - len(reply.text.encode()) - ANSWER_SLACK)
+
+    @property
+    def counted(self) -> bool:
+        """Whether the answer itself counts its reasoning."""
+        usage = usage_of(self.exchange)
+        return usage is not None and usage.reasoning is not None
+
+    @property
+    def thought(self) -> bool:
+        """Whether reasoning shows in the answer itself."""
+        reply = self.exchange.reply
+        return reply is not None and bool(reply.thoughts)
+
+
+def play(case: Case, params: Params, draw: Draw, memory: Memory | None) -> Play[Finding]:
+    """Off where the model can be switched off, then low, then high."""
+    prompt = f"What is {nonce.digits(draw, 4)} times {nonce.digits(draw, 4)}? Reply with only the result."
+    arms: list[Arm] = []
+    for name, control in controls(case, params):
+        mark = nonce.mark(draw)
+        cap = params.chat_cap if control.budget is None else control.budget + params.room
+        ask = text_ask(case, f"[{mark}] {prompt}", cap=cap, thinking=control)
+        exchange = yield from send(sending(case, ask, mark))
+        if exchange.fault is not None:
+            return faulted(exchange.fault)
+        arms.append(Arm(name, control, exchange))
+    return judge({arm.name: arm for arm in arms}, params, memory or Memory())
+
+
+def controls(case: Case, params: Params) -> list[tuple[str, Thinking]]:
+    """The arms in the words of the case's dialect."""
+    if case.dialect == "anthropic_messages" and case.profile.thinking_form == "budget":
+        off = Thinking(mode="disabled")
+        low = Thinking(mode="enabled", budget=params.low_budget)
+        high = Thinking(mode="enabled", budget=params.high_budget)
+    else:
+        off, low, high = (Thinking(effort=level) for level in ("none", "low", "high"))
+    arms = [("low", low), ("high", high)]
+    return arms if case.facts.thinking_off is False else [("none", off), *arms]
+
+
+def judge(arms: dict[str, Arm], params: Params, memory: Memory) -> Finding:
+    """The finding of the arms: each hard rule that can be told, then the order."""
+    for arm in arms.values():
+        if (finding := _hard_rules(arm, params)) is not None:
+            return finding
+    silent = [arm.name for arm in arms.values() if arm.reasoning is None]
+    high = arms["high"]
+    if not silent and not high.reasoning and not high.thought:
+        silent = ["high"]
+    if silent:
+        detail = f"no count of reasoning tokens in: {', '.join(silent)}"
+        return undecided(Reason.COUNTS_ABSENT, detail, memory)
+    return _order(arms["low"], arms["high"], memory)
+
+
+def _hard_rules(arm: Arm, params: Params) -> Finding | None:
+    count, reply = arm.reasoning, arm.exchange.reply
+    wanted = level_of(arm.control)
+    if reply is not None and reply.effort is not None and wanted is not None and reply.effort != wanted:
+        detail = f"asked for {wanted}, the answer says {reply.effort} was applied"
+        return failed(Reason.EFFORT_CHANGED, Domain.TRANSLATION, detail)
+    if arm.name == "none" and (count or arm.thought):
+        detail = f"reasoning was switched off, and {count or 'some'} tokens of it came"
+        return failed(Reason.NONE_IGNORED, Domain.TRANSLATION, detail)
+    if arm.name == "high" and count == 0 and arm.counted and not arm.thought:
+        return failed(Reason.NO_REASONING, Domain.TRANSLATION, "high was asked for, and no reasoning came")
+    budget = arm.control.budget
+    if budget is not None and count is not None and count > budget * (1 + params.budget_tolerance):
+        return failed(Reason.OVER_BUDGET, Domain.PROVIDER, f"{count} reasoning tokens for a budget of {budget}")
+    return None
+
+
+# Paired sequential test on log(high/low): no difference against a threefold one, with the wider of the two
+# spreads measured on recorded answers (C6); error rates .01 and .05.
+_STEP, _SD = math.log(3), 0.75
+_ORDERED, _FLAT = math.log(0.95 / 0.01), math.log(0.05 / 0.99)
+
+
+def _order(low: Arm, high: Arm, memory: Memory) -> Finding:
+    reply = high.exchange.reply
+    model = reply.model if reply else ""
+    before = memory if memory.model == model else Memory(model)
+    ratio = math.log(max(high.reasoning or 0, 1) / max(low.reasoning or 0, 1))
+    llr = before.llr + _STEP / _SD**2 * (ratio - _STEP / 2)
+    now = Memory(model, before.pairs + 1, llr)
+    measures = {"low_reasoning_tokens": float(low.reasoning or 0), "high_reasoning_tokens": float(high.reasoning or 0)}
+    if llr <= _FLAT:
+        detail = f"high spends no more than low, over {now.pairs} pairs"
+        return replace(failed(Reason.ORDER_FLAT, Domain.TRANSLATION, detail, measures), memory=Memory(model))
+    if llr >= _ORDERED:
+        return passed("high spends more than low", measures, Memory(model))
+    return passed(f"low against high undetermined after {now.pairs} pairs", measures, now)
+
+
+SCENARIO = Scenario(
+    name="thinking",
+    reasons=Reason,
+    params=Params,
+    memory=Memory,
+    play=play,
+    needs=frozenset({"thinking"}),
+)

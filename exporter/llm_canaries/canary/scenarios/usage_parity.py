@@ -1,0 +1,141 @@
+"""usage-parity: one prompt, streamed and whole, is counted the same, and each count is possible in itself.
+
+Input must be equal; output never is, for the two are different generations: only laws and a wide bound
+hold for it (protocols.md B2 to B5).
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from llm_canaries.canary.asks import echo_prompt, sending, text_ask
+from llm_canaries.canary.canary import Case, Finding, Scenario
+from llm_canaries.canary.verdict import failed, faulted, passed, undecided
+from llm_canaries.wire import nonce
+from llm_canaries.wire.event import Finished, UsageSeen
+from llm_canaries.wire.exchange import Exchange, Play, both
+from llm_canaries.wire.fault import Domain
+from llm_canaries.wire.message import Usage
+from llm_canaries.wire.nonce import Draw
+from llm_canaries.wire.usage import broken_laws
+
+
+class Reason(StrEnum):
+    """Why a parity canary fails, and when it cannot tell; the laws keep their names."""
+
+    MISSING_USAGE = "missing_usage"
+    MISSING_TERMINAL_USAGE = "missing_terminal_usage"
+    ZERO_USAGE = "zero_usage"
+    TOTAL_MISMATCH_SHORT = "total_mismatch_short"
+    TOTAL_MISMATCH_HIDDEN_REASONING = "total_mismatch_hidden_reasoning"
+    REASONING_OVER_OUTPUT = "reasoning_over_output"
+    CACHE_OVER_INPUT = "cache_over_input"
+    OUTPUT_ZERO = "output_zero"
+    INPUT_ZERO = "input_zero"
+    INVALID_COUNT = "invalid_count"
+    OUTPUT_OVER_CAP = "output_over_cap"
+    USAGE_SHRANK = "usage_shrank"
+    INPUT_MISMATCH = "input_mismatch"
+    REASONING_LOST = "reasoning_lost"
+    OUTPUT_RATIO = "output_ratio"
+    NOT_COMPARABLE = "not_comparable"
+
+
+class Params(Struct, frozen=True, forbid_unknown_fields=True):
+    """`input_tolerance` in tokens (0: equal), `output_ratio` allowed between the visible outputs, `cap` on tokens."""
+
+    digits: int = 6
+    cap: int = 512
+    input_tolerance: int = 0
+    output_ratio: float = 4.0
+
+
+SLACK = 16  # tokens by which visible outputs may differ whatever their ratio
+
+
+def play(case: Case, params: Params, draw: Draw, memory: None) -> Play[Finding]:
+    """The same bytes of prompt, both ways at once."""
+    mark, number = nonce.mark(draw), nonce.digits(draw, params.digits)
+    ask = text_ask(case, echo_prompt(mark, number), cap=params.cap)
+    whole, streamed = yield from both(
+        sending(case, ask, mark, stream=False), sending(case, ask, mark, stream=True)
+    )
+    return judge(whole, streamed, params)
+
+
+def judge(whole: Exchange, streamed: Exchange, params: Params) -> Finding:
+    """The verdict tree of B5: transport, presence, zero, laws, then the pair."""
+    for exchange in (whole, streamed):
+        if exchange.fault is not None:
+            return faulted(exchange.fault)
+    for exchange, arm in ((whole, "whole"), (streamed, "stream")):
+        if (finding := _judge_one(exchange, arm, params)) is not None:
+            return finding
+    return _judge_pair(whole, streamed, params)
+
+
+def _judge_one(exchange: Exchange, arm: str, params: Params) -> Finding | None:
+    reply = exchange.reply
+    assert reply is not None, "an exchange without fault has a reply"
+    usage = reply.usage
+    if arm == "stream" and not _has_terminal_usage(exchange):
+        detail = "the stream ended without a usage"
+        return failed(Reason.MISSING_TERMINAL_USAGE, Domain.TRANSLATION, detail)
+    if usage is None or (usage.input is None and usage.output is None and not usage.broken):
+        return failed(Reason.MISSING_USAGE, Domain.TRANSLATION, f"{arm}: no usage")
+    if not usage.input and not usage.output and not usage.broken:
+        return failed(Reason.ZERO_USAGE, Domain.TRANSLATION, f"{arm}: all counts are zero")
+    said = bool(reply.text or reply.calls or reply.thoughts)
+    for law in broken_laws(usage, said_something=said, cap=params.cap):
+        return failed(Reason(law.value), Domain.TRANSLATION, f"{arm}: {_counts(usage)}")
+    peak = max((event.usage.output or 0 for event in exchange.events if isinstance(event, UsageSeen)), default=0)
+    if peak > (usage.output or 0):
+        detail = f"{arm}: output counted {peak} on the way and {usage.output} at the end"
+        return failed(Reason.USAGE_SHRANK, Domain.TRANSLATION, detail)
+    return None
+
+
+def _judge_pair(whole: Exchange, streamed: Exchange, params: Params) -> Finding:
+    one, other = whole.reply, streamed.reply
+    assert one is not None and other is not None and one.usage is not None and other.usage is not None
+    if one.model != other.model:
+        return undecided(Reason.NOT_COMPARABLE, f"{one.model} answered whole, {other.model} streamed")
+    a, b = one.usage, other.usage
+    delta = (b.input or 0) - (a.input or 0)
+    measures = {"input_delta_tokens": float(delta)}
+    if abs(delta) > params.input_tolerance:
+        detail = f"the same prompt is {a.input} tokens whole and {b.input} streamed"
+        return failed(Reason.INPUT_MISMATCH, Domain.TRANSLATION, detail, measures)
+    if (a.reasoning is None) != (b.reasoning is None):
+        lost = "whole" if a.reasoning is None else "streamed"
+        return failed(Reason.REASONING_LOST, Domain.TRANSLATION, f"no reasoning count when {lost}", measures)
+    low, high = sorted(((a.output or 0) - (a.reasoning or 0), (b.output or 0) - (b.reasoning or 0)))
+    if high > params.output_ratio * low + SLACK:
+        detail = f"the same words are {low} tokens one way and {high} the other"
+        return failed(Reason.OUTPUT_RATIO, Domain.TRANSLATION, detail, measures)
+    return passed(measures=measures)
+
+
+def _has_terminal_usage(exchange: Exchange) -> bool:
+    """Whether a usage came with or after the finish; one from the stream's opening is not the bill."""
+    finished = False
+    for event in exchange.events:
+        finished = finished or isinstance(event, Finished)
+        if finished and isinstance(event, UsageSeen):
+            return True
+    return False
+
+
+def _counts(usage: Usage) -> str:
+    said = {
+        "input": usage.input,
+        "output": usage.output,
+        "reasoning": usage.reasoning,
+        "cache read": usage.cache_read,
+        "total": usage.total_reported,
+    }
+    broken = [f"not a count: {name}" for name in usage.broken]
+    return ", ".join([*(f"{name} {count}" for name, count in said.items() if count is not None), *broken])
+
+
+SCENARIO = Scenario(name="usage-parity", reasons=Reason, params=Params, play=play, both_ways=True)

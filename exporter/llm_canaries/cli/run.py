@@ -1,0 +1,158 @@
+"""`canaries run`: the gate."""
+
+import asyncio
+import os
+import secrets
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from llm_canaries.canary.canary import Outcome, Severity
+from llm_canaries.canary.exit_code import ExitCode, exit_code
+from llm_canaries.canary.load import Wanted
+from llm_canaries.canary.report.evidence import evidence
+from llm_canaries.canary.report.github import annotations, step_summary
+from llm_canaries.canary.report.json import json_report
+from llm_canaries.canary.report.junit import junit_report
+from llm_canaries.canary.report.rows import summary
+from llm_canaries.canary.report.table import remarks, table_report
+from llm_canaries.canary.run import Run
+from llm_canaries.cli.loop import loop_factory
+from llm_canaries.cli.progress import showing_progress
+from llm_canaries.cli.settings import chosen_cases, config_option, settings_or_exit, split
+from llm_canaries.proxy.clock import Clock
+from llm_canaries.service.gate import Order, gate
+from llm_canaries.service.settings import Settings
+
+INTERRUPTED = 130
+
+
+@click.command()
+@config_option
+@click.option("--select", multiple=True, metavar="NAME", help="Only these canaries or scenarios; wildcards, commas.")
+@click.option("--gateway", multiple=True, metavar="NAME", help="Only these gateways; wildcards, commas.")
+@click.option("--model", multiple=True, metavar="ID", help="Only these models, also ones that are not configured.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["warning", "critical"]),
+    default="warning",
+    show_default=True,
+    help="The least severity of a failure that fails the run.",
+)
+@click.option("--allow-undecided", is_flag=True, help="Inconclusive cases, or none at all, do not fail the run.")
+@click.option("--repeat", type=click.IntRange(1, 100), default=1, show_default=True, help="Runs of each case.")
+@click.option("--concurrency", type=click.IntRange(1, 64), help="Asks in flight at one gateway [1; mirror: 8].")
+@click.option("--json", "json_file", metavar="FILE", help="Write the runs as JSON; - is standard output.")
+@click.option("--junit", "junit_file", metavar="FILE", help="Write the runs as JUnit XML; - is standard output.")
+@click.option("-v", "--verbose", is_flag=True, help="Show every exchange, secrets taken out.")
+def command(
+    config: str | None,
+    select: Sequence[str],
+    gateway: Sequence[str],
+    model: Sequence[str],
+    fail_on: str,
+    allow_undecided: bool,
+    repeat: int,
+    concurrency: int | None,
+    json_file: str | None,
+    junit_file: str | None,
+    verbose: bool,
+) -> None:
+    """Send canaries once and judge the answers.
+
+    Exit code 0: every case decided and passed. 1: a failure at or above --fail-on. 2: configuration or usage.
+    3: a case undecided, or nothing to decide.
+    """
+    settings = settings_or_exit(config)
+    wanted = Wanted(canaries=split(select), gateways=split(gateway), models=split(model))
+    cases = chosen_cases(settings, wanted)
+    order = Order(config=settings.config, cases=cases, repeat=repeat, concurrency=concurrency)
+    runs, interrupted = _runs(settings, order)
+    out = Console(file=sys.stderr if "-" in (json_file, junit_file) else sys.stdout, soft_wrap=True, highlight=False)
+    if verbose:
+        _show_evidence(out, settings, runs)
+    _show_table(out, settings, runs)
+    _write(json_file, json_report(runs))
+    _write(junit_file, junit_report(runs))
+    _tell_github(runs)
+    severity = Severity(fail_on)
+    code = exit_code(runs, fail_on=severity, allow_undecided=allow_undecided)
+    _show_next(out, settings, runs, code)
+    sys.exit(INTERRUPTED if interrupted else code)
+
+
+def _runs(settings: Settings, order: Order) -> tuple[list[Run], bool]:
+    """The runs, and whether they were interrupted: then only those that had ended."""
+    ended: list[Run] = []
+    clock = Clock(time.monotonic, time.time)
+    with showing_progress(len(order.cases) * order.repeat) as step:
+
+        def report(run: Run) -> None:
+            ended.append(run)
+            step(run)
+
+        work = gate(order, clock=clock, draw=secrets.randbelow, redact=settings.redactor, report=report)
+        try:
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
+                return runner.run(work), False
+        except KeyboardInterrupt:
+            return ended, True
+
+
+def _show_evidence(out: Console, settings: Settings, runs: Sequence[Run]) -> None:
+    for run in runs:
+        case, finding = run.case, run.finding
+        out.rule(f"{case.canary} {case.gateway} {case.model} {case.dialect} {case.stream_word}", align="left")
+        text = evidence(run, settings.redactor, settings.redactor.redact_headers)
+        out.print(text, markup=False)
+        out.print(f"= {finding.outcome.value} {finding.reason} {finding.detail}".rstrip(), markup=False)
+
+
+def _show_table(out: Console, settings: Settings, runs: Sequence[Run]) -> None:
+    if runs:
+        table = table_report(runs)
+        out.width = max(out.width, out.measure(table, options=out.options.update(max_width=1000)).maximum)  # a reason is never cut short; narrow terminals wrap
+        out.print(table)
+    for line in remarks(runs):
+        out.print(line)
+    out.print(f"{summary(runs)}.")
+
+
+def _show_next(out: Console, settings: Settings, runs: Sequence[Run], code: ExitCode) -> None:
+    worst = [run for outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE) for run in runs if run.finding.outcome is outcome]
+    if worst:
+        out.print(f"Next: canaries explain {worst[0].finding.reason}", markup=False)
+    elif not runs:
+        out.print("Next: canaries list   # nothing was selected; this shows what there is", markup=False)
+    elif code is ExitCode.PASSED and not settings.source:
+        out.print("Next: canaries run --model mirror/drop-image   # see a gateway that lies with a 200", markup=False)
+    else:
+        out.print("Next: canaries run -v   # see every exchange", markup=False)
+
+
+def _write(path: str | None, text: str) -> None:
+    if path is None:
+        return
+    if path == "-":
+        click.echo(text, nl=False)
+        return
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        click.echo(f"{path}: cannot be written: {error.strerror}", err=True)
+        sys.exit(ExitCode.USAGE)
+
+
+def _tell_github(runs: Sequence[Run]) -> None:
+    """Annotations and a step summary, where GitHub Actions runs us."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return
+    for line in annotations(runs):
+        click.echo(line)
+    if target := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(target).open("a", encoding="utf-8") as file:
+            file.write(step_summary(runs))

@@ -1,0 +1,54 @@
+"""What the commands share: reading the settings, and telling all problems with exit code 2."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from llm_canaries.canary.canary import Case
+from llm_canaries.canary.load import Wanted, cases
+from llm_canaries.config.problems import ConfigError, Problem
+from llm_canaries.service.settings import Settings, read_settings
+
+USAGE = 2
+
+config_option = click.option(
+    "--config",
+    "config",
+    metavar="FILE",
+    help="The configuration; without it ./canaries.yml, and without that the embedded mirror.",
+)
+
+
+def settings_or_exit(path: str | None) -> Settings:
+    """The settings, or every problem on standard error and exit code 2."""
+    try:
+        return read_settings(path, os.environ)
+    except ConfigError as error:
+        tell(error.problems)
+
+
+def tell(problems: Sequence[Problem]) -> NoReturn:
+    """One plain line a problem, never wrapped, then the count."""
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    count = len(problems)
+    click.echo(f"{count} problem{'s' if count != 1 else ''}; nothing was run.", err=True)
+    sys.exit(USAGE)
+
+
+def chosen_cases(settings: Settings, wanted: Wanted) -> list[Case]:
+    """The cases wanted; a gateway that is not configured is a usage error."""
+    names = list(settings.config.gateways)
+    for pattern in wanted.gateways:
+        if not set(pattern) & set("*?[") and pattern not in names:
+            click.echo(f"--gateway {pattern}: no such gateway; configured: {', '.join(names)}", err=True)
+            sys.exit(USAGE)
+    return cases(settings.config, settings.binding, wanted)
+
+
+def split(values: Sequence[str]) -> tuple[str, ...]:
+    """The values of a repeatable option that also takes commas."""
+    return tuple(word.strip() for value in values for word in value.split(",") if word.strip())

@@ -1,0 +1,21 @@
+"""What the house above the configuration offers, handed down: names and parameter types."""
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Struct
+
+
+class Known(Struct, frozen=True, kw_only=True):
+    """The names that a configuration may use.
+
+    `scenarios` maps a scenario to the Struct of its params. `plays` maps a definition to its scenario: with it
+    the params of a canary that uses a definition are checked when the file loads, not only when they are merged.
+    """
+
+    kinds: frozenset[str]
+    dialects: frozenset[str]
+    profiles: frozenset[str]
+    scenarios: Mapping[str, type[msgspec.Struct]]
+    definitions: frozenset[str]
+    plays: Mapping[str, str] = {}

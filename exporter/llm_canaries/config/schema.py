@@ -1,0 +1,209 @@
+"""What a configuration and a definition may say: frozen models, one field a key, unknown keys refused.
+
+A field's description is what editors show and what a message says when the key is missing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from llm_canaries.config.known import Known
+from llm_canaries.config.problems import allowed
+from llm_canaries.config.values import (
+    Bool,
+    Duration,
+    HeaderName,
+    Interval,
+    Level,
+    Line,
+    Name,
+    Refused,
+    Secret,
+    Size,
+    Url,
+)
+
+
+@dataclass(frozen=True)
+class Of:
+    """A name out of one table of `Known`, found in the validation's context; anything goes without one."""
+
+    noun: str
+    table: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "x-known": self.table}
+
+    def check(self, value: str, info: ValidationInfo) -> str:
+        """The value, if the table has it. Raises Refused."""
+        if isinstance(info.context, Known) and value not in (names := getattr(info.context, self.table)):
+            raise Refused(f"is not a known {self.noun}; {allowed(value, names)}")
+        return value
+
+
+def _one_of(noun: str, *names: str) -> BeforeValidator:
+    def check(value: object) -> object:
+        if value not in names:
+            raise Refused(f"is not a {noun}; {allowed(value, names)}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _filled(value: Any) -> Any:
+    if not value:
+        raise Refused("is empty; write at least one, or leave the key out")
+    return value
+
+
+def _model(value: object) -> object:
+    return {"id": value} if isinstance(value, str) else value
+
+
+def _ways(value: object) -> object:
+    if value == "both":
+        return value
+    if not isinstance(value, list | tuple) or not all(isinstance(each, bool) for each in value):
+        raise Refused("is not a list of booleans; write `[false]`, `[true]`, `[false, true]` or `both`")
+    if not value:
+        raise Refused("is empty; write `[false]`, `[true]`, `[false, true]` or `both`")
+    return tuple(value)
+
+
+Filled = AfterValidator(_filled)
+KindName = Annotated[str, Of("kind", "kinds")]
+DialectName = Annotated[str, Of("dialect", "dialects")]
+ProfileName = Annotated[str, Of("profile", "profiles")]
+ScenarioName = Annotated[str, Of("scenario", "scenarios")]
+DefinitionName = Annotated[str, Of("definition", "definitions")]
+Dialects = Annotated[tuple[DialectName, ...], Filled]
+Patterns = Annotated[tuple[Line, ...], Filled]
+Severity = Annotated[Literal["warning", "critical"], _one_of("severity", "warning", "critical")]
+LevelName = Annotated[Literal["warning", "critical"], _one_of("level", "warning", "critical")]
+Thresholds = Mapping[Name, Annotated[Mapping[LevelName, Level], Filled]]
+Params = Mapping[str, Any]
+Stream = Annotated[
+    tuple[bool, ...] | Literal["both"],
+    BeforeValidator(_ways),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "boolean"}, "minItems": 1, "uniqueItems": True},
+                {"const": "both"},
+            ]
+        }
+    ),
+]
+
+
+class Shape(BaseModel):
+    """A mapping with these keys and no others."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+
+
+class ModelConfig(Shape):
+    """A model id, and what the user knows of it; None is "not known"."""
+
+    id: Line = Field(description="the model id to ask for")
+    vision: Bool | None = Field(None, description="whether it sees images")
+    thinking: Bool | None = Field(None, description="whether it can reason")
+    thinking_off: Bool | None = Field(None, description="whether reasoning can be switched off")
+
+
+class Limits(Shape):
+    """How long and how much: seconds to connect, to the first byte, between bytes, in all; bytes of body."""
+
+    connect: Duration = Field(5.0, description="time to connect")
+    first_byte: Duration = Field(60.0, description="time to the first byte of an answer")
+    idle: Duration = Field(30.0, description="time between two pieces of an answer")
+    total: Duration = Field(120.0, description="time for a whole answer")
+    body: Size = Field(8 * 1024 * 1024, description="size of an answer")
+
+
+class ProviderConfig(Shape):
+    """An upstream of the embedded core."""
+
+    url: Url = Field(description="the provider's base URL")
+    api_key: Secret | None = Field(None, description="its key, as `${VARIABLE}` or `${file:/path}`")
+    profile: ProfileName = Field("generic", description="what is known of the provider")
+    dialects: Dialects | None = Field(None, description="the dialects it speaks")
+    prefix: Name = Field("", description="its models are asked for as `prefix/model`")
+    models: Patterns = Field(("*",), description="patterns of the model ids it serves")
+    aliases: Mapping[Line, Line] = Field({}, description="other names of its models: `alias: model`")
+
+
+class GatewayConfig(Shape):
+    """A system that asks are sent to; `dialects` None means the kind's own, `providers` None the built-in mirror."""
+
+    kind: KindName = Field(description="the kind of gateway")
+    models: Annotated[tuple[Annotated[ModelConfig, BeforeValidator(_model)], ...], Filled] = Field(
+        description="the model ids to ask for, a list"
+    )
+    url: Url | None = Field(None, description="the gateway's base URL")
+    api_key: Secret | None = Field(None, description="the client's key, as `${VARIABLE}` or `${file:/path}`")
+    dialects: Dialects | None = Field(None, description="the dialects it speaks")
+    profile: ProfileName = Field("generic", description="what is known of the gateway")
+    headers: Mapping[HeaderName, Secret] = Field({}, description="headers to send along")
+    limits: Limits = Field(Limits(), description="how long and how much")
+    providers: Annotated[dict[Name, ProviderConfig], Filled] | None = Field(
+        None, description="upstreams of an embedded gateway"
+    )
+
+
+class CanaryConfig(Shape):
+    """A definition or scenario bound to a gateway; None takes what the definition says, or every gateway.
+
+    `params` holds the overrides only, durations in seconds: `merge_params` lays them over the definition's.
+    """
+
+    use: DefinitionName | None = Field(None, description="the name of a definition")
+    scenario: ScenarioName | None = Field(None, description="the name of a scenario")
+    name: Name | None = Field(None, description="the name of this canary")
+    gateway: str | None = Field(None, description="the gateway to ask, all of them if absent")
+    every: Interval | None = Field(None, description="the time between two runs")
+    models: Patterns | None = Field(None, description="patterns of the gateway's model ids; `!` excludes")
+    dialects: Dialects | None = Field(None, description="the dialects to ask in")
+    stream: Stream | None = Field(None, description="whether to ask for a stream")
+    profile: ProfileName | None = Field(None, description="what is known of the gateway")
+    severity: Severity | None = Field(None, description="how much a failure matters")
+    thresholds: Thresholds = Field({}, description="levels by measure")
+    params: Params = Field({}, description="parameters of the scenario")
+
+
+class Definition(Shape):
+    """A canary bound to nothing; `params` holds what the file says, checked, durations in seconds."""
+
+    scenario: ScenarioName = Field(description="the name of a scenario")
+    help: Line = Field(description="one line for people")
+    severity: Severity = Field(description="`warning` or `critical`")
+    every: Interval = Field(description="the time between two runs, such as `10m`")
+    dialects: Dialects = Field(description="the dialects to ask in, a list")
+    stream: Stream = Field(description="`[false]`, `[true]`, `[false, true]` or `both`")
+    profile: ProfileName | None = Field(None, description="what is known of the gateway")
+    models: Patterns = Field(("*",), description="patterns of the gateway's model ids; `!` excludes")
+    thresholds: Thresholds = Field({}, description="levels by measure")
+    params: Params = Field({}, description="parameters of the scenario")
+
+
+class Config(Shape):
+    """A whole configuration; `canaries` None means every shipped definition that fits."""
+
+    gateways: Annotated[dict[Name, GatewayConfig], Filled] = Field(description="the gateways to ask, by name")
+    canaries: tuple[CanaryConfig, ...] | None = Field(None, description="what to ask; absent: everything shipped")

@@ -1,0 +1,125 @@
+"""Secrets kept out of what is written: known values in every usual form, and what looks like a key."""
+
+import json
+import re
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, quote_plus
+
+from llm_canaries.config.schema import Config
+
+MASK = "***"
+SHORTEST = 4  # characters; anything shorter would mask ordinary words
+
+_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
+_WORDS = ("token", "secret", "key", "password")
+
+# A recognisable beginning is kept; the lookbehinds keep `task-` and the like readable.
+_KEYS = re.compile(
+    r"(?<![A-Za-z0-9])("
+    r"sk-|AIza|gh[opsur]_|github_pat_|glpat-|xox[abeprs]-|gsk_|hf_|AKIA|ya29\.|eyJ"
+    r")[A-Za-z0-9_.\-]{6,}"
+)
+_SCHEMES = re.compile(r"(?i)\b(bearer|basic)([ \t]+|%20|\+)[A-Za-z0-9._~+/=\-]{6,}")
+_PAIRS = re.compile(
+    r"""(?ix)
+    ( \b (?: x-)? (?: goog-)? api[-_]?key \\? ["']? \s* [:=] \s* \\? ["']? | [?&] key= )
+    (?! \*\*\*) [^\s"'\\,;&}]+
+    """
+)
+_AUTHORIZATION = re.compile(r"""(?i)(\b(?:proxy-)?authorization\\?["']?\s*[:=]\s*\\?["']?)(?!bearer\b|basic\b)[^\s"'\\,;]+""")
+_USER = re.compile(r"(://)[^\s/@]+@")
+
+
+class Redactor:
+    """Text without secrets: every known value of four characters or more, and whatever looks like a key."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        forms = {form for secret in secrets if len(secret) >= SHORTEST for form in _forms(secret)}
+        self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
+
+    def __call__(self, text: str) -> str:
+        """The text with every secret as `***`, and keys nobody told of as their first characters and `***`."""
+        return mask_lookalikes(self.known(text))
+
+    def known(self, text: str) -> str:
+        """The text with the known values as `***`; where two overlap both are gone."""
+        spans = sorted(span for form in self._forms for span in _spans(text, form))
+        parts: list[str] = []
+        end = 0
+        for start, stop in spans:
+            if start >= end:
+                parts += text[end:start], MASK
+            end = max(end, stop)
+        return "".join((*parts, text[end:]))
+
+    def redact_headers(self, pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """Headers without secrets, those of innocent names searched too."""
+        return tuple((name, self(value)) for name, value in redact_headers(pairs))
+
+
+def redact_headers(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Headers with the values of those that hold credentials as `***`, told by their names."""
+    return tuple((name, MASK if is_secret_header(name) else value) for name, value in pairs)
+
+
+def is_secret_header(name: str) -> bool:
+    """Whether a header of this name holds a credential; `x-ratelimit-remaining-tokens` holds a count."""
+    lower = name.strip().lower()
+    if "ratelimit" in lower.replace("-", ""):
+        return False
+    return lower in _HEADERS or any(word in lower for word in _WORDS)
+
+
+def secrets_of(config: Config) -> tuple[str, ...]:
+    """Every secret value in a configuration: keys of gateways and providers, and all header values."""
+    found: list[str] = []
+    for gateway in config.gateways.values():
+        keys = [gateway.api_key, *(provider.api_key for provider in (gateway.providers or {}).values())]
+        found += [key.get_secret_value() for key in (*keys, *gateway.headers.values()) if key is not None]
+    return tuple(dict.fromkeys(found))
+
+
+def mask_lookalikes(text: str) -> str:
+    """The text with what looks like a key cut to its first characters and `***`."""
+    text = mask_keys(text)
+    text = _AUTHORIZATION.sub(rf"\g<1>{MASK}", text)
+    text = _PAIRS.sub(rf"\g<1>{MASK}", text)
+    return _USER.sub(rf"\g<1>{MASK}@", text)
+
+
+def mask_keys(text: str) -> str:
+    """The text with keys of a known form and credentials after `Bearer` masked."""
+    return _SCHEMES.sub(rf"\g<1>\g<2>{MASK}", _KEYS.sub(rf"\g<1>{MASK}", text))
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """The secret as it stands, in a URL, in JSON, and in base64 at each of the three alignments."""
+    yield secret
+    for encoded in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+        yield encoded
+        yield re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), encoded)
+    for ascii_only in (True, False):
+        escaped = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
+        yield escaped
+        yield escaped.replace("/", "\\/")
+        yield json.dumps(escaped, ensure_ascii=ascii_only)[1:-1]
+    data = secret.encode("utf-8", "surrogatepass")
+    for code in (b64encode(data).decode(), urlsafe_b64encode(data).decode()):
+        yield code
+        yield code.rstrip("=")
+    for lead in range(3):
+        code = b64encode(b"\0" * lead + data).decode()
+        # The characters at both ends also hold bits of the neighbours.
+        first, last = -(-lead * 8 // 6), (lead + len(data)) * 8 // 6
+        core = code[first:last]
+        if len(core) >= SHORTEST + 1:
+            yield core
+            yield core.replace("+", "-").replace("/", "_")
+
+
+def _spans(text: str, form: str) -> Iterator[tuple[int, int]]:
+    start = text.find(form)
+    while start >= 0:
+        yield start, start + len(form)
+        start = text.find(form, start + 1)

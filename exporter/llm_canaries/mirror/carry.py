@@ -1,0 +1,57 @@
+"""A reply on its way out: one JSON body, or the frames of a stream, bent where a fault model bends them."""
+
+from collections.abc import Iterator, Sequence
+
+from llm_canaries.mirror.misbehaviour import Misbehaviour
+from llm_canaries.wire.event import Delta, Event, Head, UsageSeen, unfold
+from llm_canaries.wire.exchange import Dialect
+from llm_canaries.wire.json import WireError, decode_object, encode
+from llm_canaries.wire.message import Reply
+from llm_canaries.wire.sse import Decoder, encode_frame
+
+_PIECE = 4  # characters of one delta
+
+
+def whole_body(dialect: Dialect, reply: Reply, row: Misbehaviour) -> bytes:
+    """`reply` as one body."""
+    body = dialect.write_reply(reply).body
+    return encode(row.body(decode_object(body), False)) if row.body is not None else body
+
+
+def answer_frames(dialect: Dialect, reply: Reply, row: Misbehaviour, *, usage: bool) -> list[bytes]:
+    """`reply` as the frames of a stream; without `usage` a chat stream says none."""
+    events: Sequence[Event] = list(_events(reply))
+    if not usage:
+        events = [event for event in events if not isinstance(event, UsageSeen)]
+    if row.stream is not None:
+        events = row.stream(events)
+    head = events[0]
+    assert isinstance(head, Head)
+    writer = dialect.writer(head)
+    frames = [frame for event in events if (frame := writer.feed(event))]
+    return [_bent(frame, row) for frame in frames] if row.body is not None else frames
+
+
+def _events(reply: Reply) -> Iterator[Event]:
+    """The reply word by word, with the input counted at once as Messages does."""
+    for event in unfold(reply):
+        if isinstance(event, Delta):
+            for at in range(0, len(event.text), _PIECE):
+                yield Delta(event.index, event.text[at : at + _PIECE])
+            continue
+        yield event
+        if isinstance(event, Head) and reply.usage is not None and reply.dialect == "mirror":
+            first = min(1, reply.usage.output or 0)
+            yield UsageSeen(type(reply.usage)(input=reply.usage.input, output=first))
+
+
+def _bent(frame: bytes, row: Misbehaviour) -> bytes:
+    out = b""
+    for each in Decoder().feed(frame):
+        try:
+            said = decode_object(each.data)
+        except WireError:
+            out += encode_frame(each.data, each.event)
+            continue
+        out += encode_frame(encode(row.body(said, True) if row.body is not None else said), each.event)
+    return out

@@ -1,0 +1,157 @@
+"""The public fault models: one row a way in which gateways and providers really fail (protocols.md H3)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from llm_canaries.mirror import distortions as d
+from llm_canaries.wire.event import Event
+from llm_canaries.wire.json import Object
+from llm_canaries.wire.message import Ask, Reply
+
+
+class Service(StrEnum):
+    """How an answer is carried, or refused."""
+
+    WHOLE = "whole"
+    HTML = "html"
+    BUSINESS_ERROR = "business_error"
+    ERROR_IN_200 = "error_in_200"
+    HALF_JSON = "half_json"
+    BIG_BODY = "big_body"
+    EMPTY = "empty"
+    CUT = "cut"
+    STREAM_ERROR = "stream_error"
+    NOT_A_STREAM = "not_a_stream"
+    UNEXPECTED_STREAM = "unexpected_stream"
+    HANG = "hang"
+    HANG_MIDWAY = "hang_midway"
+    SLOW = "slow"
+
+
+class Refusal(Struct, frozen=True, kw_only=True):
+    """An HTTP error with a body in the provider's own words."""
+
+    status: int
+    body: Object
+    headers: Mapping[str, str] = {}
+
+
+class Misbehaviour(Struct, frozen=True, kw_only=True):
+    """One fault model: what its model sees, what it says, how that is carried; `listed` in `/v1/models`."""
+
+    help: str
+    see: Callable[[Ask], Ask] | None = None
+    say: Callable[[Ask, Reply], Reply] | None = None
+    stream: Callable[[Sequence[Event]], Sequence[Event]] | None = None
+    body: Callable[[Object, bool], Object] | None = None
+    refuse: Callable[[Ask], Refusal | None] | None = None
+    service: Service = Service.WHOLE
+    listed: bool = True
+
+
+def _refusal(status: int, message: str, *, code: str = "", headers: Mapping[str, str] | None = None) -> Any:
+    error: Object = {"message": message, "type": "invalid_request_error", "code": code or None, "param": None}
+    refusal = Refusal(status=status, body={"error": error}, headers=headers or {})
+    return lambda ask: refusal
+
+
+def _image_refusal(message: str) -> Any:
+    refusal = Refusal(status=400, body={"error": {"message": message, "type": "invalid_request_error"}})
+    return lambda ask: refusal if d.has_tool_image(ask) else None
+
+
+M = Misbehaviour
+_COOLDOWN = {
+    "code": "model_cooldown",
+    "message": "All credentials for this model are cooling down",
+    "reset_seconds": 3600,
+}
+
+MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
+    "healthy": M(help="answers as it should"),
+    # images in tool results
+    "drop-image": M(help="images of a tool round trip vanish", see=d.drop_images),
+    "placeholder-image": M(help="images of a tool round trip become a note", see=d.placeholder_images),
+    "stringify-image": M(help="images of a tool round trip become base64 text", see=d.stringify_images),
+    "misread-image": M(help="the image is seen and misread", say=d.misread),
+    "recall-tool": M(help="the tool is called again instead of an answer", say=d.recall),
+    "reject-image": M(
+        help="400 for an image in a tool result",
+        refuse=_image_refusal("Image URLs are only allowed for messages with role 'user', not role 'tool'."),
+    ),
+    "reject-media": M(help="400 for the image itself", refuse=_image_refusal("Could not process image: unsupported")),
+    "reject-id": M(help="400 for the tool call id", refuse=_image_refusal("tool_call_id does not match any tool call")),
+    "reject-order": M(
+        help="400 for the order of messages",
+        refuse=_image_refusal("Messages with role 'tool' must be a response to a preceding message with 'tool_calls'"),
+    ),
+    # usage
+    "zero-usage": M(help="usage fields are there, all zero", say=d.zero_usage),
+    "no-usage": M(help="no usage at all", say=lambda ask, reply: replace(reply, usage=None)),
+    "no-terminal-usage": M(help="streams end without usage", stream=d.without_usage),
+    "short-total": M(help="total below its parts", say=d.short_total),
+    "hidden-total": M(help="total above its parts", body=d.hidden_total_body),
+    "excess-reasoning": M(help="more reasoning than output", say=d.excess_reasoning),
+    "excess-cache": M(help="more cached than input", body=d.excess_cache_body),
+    "zero-output": M(help="output tokens zero with text there", say=d.zero_output),
+    "zero-input": M(help="input tokens zero", say=d.zero_input),
+    "text-usage": M(help="token counts as words", body=d.text_usage_body),
+    "over-cap": M(help="more output than the limit sent", say=d.over_cap),
+    "drifting-input": M(help="streams count other input", stream=d.drifting_input),
+    "inflated-stream": M(help="streams count tenfold output", stream=d.inflated_output),
+    "lost-reasoning": M(help="streams lose the reasoning count", stream=d.lost_reasoning),
+    "shrinking-usage": M(help="message_delta counts less than message_start", body=d.shrinking_body),
+    # thinking
+    "ignore-thinking": M(help="always the same reasoning, whatever was asked", say=d.fixed_reasoning),
+    "unbounded-thinking": M(help="reasoning beyond any budget", say=d.unbounded_reasoning),
+    "no-thinking": M(help="never reasons", say=d.no_reasoning),
+    "wrong-effort": M(help="says it applied another level", say=d.wrong_effort),
+    "flat-thinking": M(help="the same reasoning at every level but none", say=d.flat_reasoning),
+    # listing and eligibility
+    "not-listed": M(help="callable, but not in the list", listed=False),
+    "not-callable": M(
+        help="listed, but refused",
+        refuse=_refusal(400, "The 'not-callable' model is not supported when using Codex with a ChatGPT account."),
+    ),
+    "aliased": M(help="another model answers", say=lambda ask, reply: replace(reply, model="mirror/fallback")),
+    "suspended": M(
+        help="no credential is left",
+        refuse=_refusal(503, "auth_unavailable: no auth available (providers=mirror, model=suspended)"),
+    ),
+    "cooling": M(
+        help="the gateway's own cooldown", refuse=lambda ask: Refusal(status=429, body={"error": _COOLDOWN})
+    ),
+    "quota-exhausted": M(
+        help="the quota is used up",
+        refuse=_refusal(429, "You exceeded your current quota", code="insufficient_quota"),
+    ),
+    # answers
+    "wrong-answer": M(help="says something else", say=lambda ask, reply: d.with_text(reply, "I cannot do that.")),
+    "empty-answer": M(help="no content, finished", say=lambda ask, reply: d.with_text(reply, "")),
+    "stale-answer": M(help="a cached answer to somebody else", say=lambda ask, reply: d.with_text(reply, "739152")),
+    "odd-finish": M(help="a finish reason nobody documented", body=d.odd_finish_body),
+    # transport
+    "html-200": M(help="a login page with status 200", service=Service.HTML),
+    "business-error-200": M(help="an error envelope with status 200", service=Service.BUSINESS_ERROR),
+    "error-in-200": M(help="an error object with status 200", service=Service.ERROR_IN_200),
+    "half-json": M(help="half a JSON body", service=Service.HALF_JSON),
+    "big-body": M(help="50 MB of answer", service=Service.BIG_BODY),
+    "empty-200": M(help="an empty body with status 200", service=Service.EMPTY),
+    "stream-cut": M(help="streams end in the middle", service=Service.CUT),
+    "stream-error": M(help="streams turn into an error", service=Service.STREAM_ERROR),
+    "not-a-stream": M(help="one JSON body where a stream was asked for", service=Service.NOT_A_STREAM),
+    "always-stream": M(help="a stream where one JSON body was asked for", service=Service.UNEXPECTED_STREAM),
+    "rate-limited": M(
+        help="429 with a time to wait",
+        refuse=_refusal(429, "Rate limit reached", code="rate_limit_exceeded", headers={"retry-after": "7"}),
+    ),
+    "overloaded": M(help="503 from the provider", refuse=_refusal(503, "The engine is overloaded")),
+    "unauthorized": M(help="401", refuse=_refusal(401, "Incorrect API key provided", code="invalid_api_key")),
+    "slow": M(help="answers after two seconds", service=Service.SLOW),
+    "hang": M(help="never answers", service=Service.HANG),
+    "hang-midway": M(help="streams stand still in the middle", service=Service.HANG_MIDWAY),
+}

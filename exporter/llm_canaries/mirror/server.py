@@ -1,0 +1,191 @@
+"""The mirror on HTTP: a provider that anyone may call, with a model for every fault."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from llm_canaries.mirror import model
+from llm_canaries.mirror.carry import answer_frames, whole_body
+from llm_canaries.mirror.misbehaviour import MISBEHAVIOURS, Misbehaviour, Refusal, Service
+from llm_canaries.mirror.records import Records
+from llm_canaries.proxy.clock import Clock
+from llm_canaries.wire.dialects import DIALECTS
+from llm_canaries.wire.exchange import Dialect, Seen
+from llm_canaries.wire.fault import Fault, FaultReason
+from llm_canaries.wire.json import WireError, encode
+from llm_canaries.wire.message import Ask, Models, Reply
+
+PREFIX = "mirror/"
+SLOW_SECONDS = 2.0
+MOST_REQUEST_BYTES = 32 * 1024 * 1024
+_PER_MINUTE = 100_000  # requests, as its rate-limit headers say
+_HTML = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><form>Please sign in</form></body></html>"
+_BUSINESS = {"status": "439", "msg": "Your API Token has expired.", "body": None}
+_BIG = 50 * 1024 * 1024
+
+
+class Mirror:
+    """The provider that is us; `records` holds what it was sent."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._count = 0
+        self.records = Records()
+
+    def app(self) -> web.Application:
+        """The routes: every dialect's ask path, the model list, and the records of a mark."""
+        app = web.Application(client_max_size=MOST_REQUEST_BYTES)
+        for name, dialect in DIALECTS.items():
+            app.router.add_post(dialect.path, self._asks(name))
+        app.router.add_get("/v1/models", self._list)
+        app.router.add_get("/mirror/records/{mark}", self._recorded)
+        return app
+
+    def _asks(self, name: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            try:
+                return await self._answer(name, request)
+            except ConnectionResetError:  # the client has heard enough
+                return web.Response(status=499)
+
+        return handle
+
+    async def _list(self, request: web.Request) -> web.Response:
+        """OpenAI's form, or Anthropic's for a client that sends its version header."""
+        name = "anthropic_messages" if "anthropic-version" in request.headers else "openai_chat"
+        ids = tuple(PREFIX + each for each, row in MISBEHAVIOURS.items() if row.listed)
+        return web.Response(body=DIALECTS[name].write_models(Models(ids)), content_type="application/json")
+
+    async def _recorded(self, request: web.Request) -> web.Response:
+        seen = self.records.of(request.match_info["mark"])
+        rows = [
+            {"dialect": each.dialect, "model": each.model, "stream": each.stream, "body": each.body.decode()}
+            for each in seen
+        ]
+        return web.json_response({"seen": rows})
+
+    async def _answer(self, name: str, request: web.Request) -> web.StreamResponse:
+        dialect, body = DIALECTS[name], await request.read()
+        try:
+            ask = dialect.read_ask(body, request.path)
+        except WireError as error:
+            return _refused(dialect, Fault(reason=FaultReason.BAD_REQUEST, message=str(error)))
+        self.records.add(Seen(dialect=name, model=ask.model, stream=ask.stream, ask=ask, body=body))
+        row = MISBEHAVIOURS.get(ask.model.removeprefix(PREFIX))
+        if row is None:
+            message = f"The model `{ask.model}` does not exist or you do not have access to it."
+            return _refused(dialect, Fault(reason=FaultReason.MODEL_NOT_FOUND, message=message))
+        if row.refuse is not None and (refusal := row.refuse(ask)) is not None:
+            return _refusal(refusal)
+        return await self._serve(dialect, request, ask, row)
+
+    async def _serve(
+        self, dialect: Dialect, request: web.Request, ask: Ask, row: Misbehaviour
+    ) -> web.StreamResponse:
+        service = row.service
+        if service is Service.HANG:
+            await asyncio.sleep(3600)
+        if service is Service.SLOW:
+            await asyncio.sleep(SLOW_SECONDS)
+        if (canned := _CANNED.get(service)) is not None:
+            return web.Response(body=canned[1], content_type=canned[0])
+        if service is Service.BIG_BODY:
+            return await self._flood(request)
+        reply = self._think(ask, row)
+        streams = ask.stream if service is not Service.UNEXPECTED_STREAM else True
+        if streams and service is not Service.NOT_A_STREAM:
+            return await self._stream(dialect, request, ask, reply, row)
+        body = whole_body(dialect, reply, row)
+        if service is Service.HALF_JSON:
+            body = body[: len(body) // 2]
+        return web.Response(body=body, content_type="application/json", headers=self._allowance(dialect))
+
+    def _think(self, ask: Ask, row: Misbehaviour) -> Reply:
+        self._count += 1
+        seen = row.see(ask) if row.see is not None else ask
+        reply = model.answer(seen, id=f"mirror-{self._count}", created=int(self._clock.wall()))
+        return row.say(ask, reply) if row.say is not None else reply
+
+    async def _stream(
+        self, dialect: Dialect, request: web.Request, ask: Ask, reply: Reply, row: Misbehaviour
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"} | self._allowance(dialect))
+        await response.prepare(request)
+        frames = answer_frames(dialect, reply, row, usage=ask.include_usage)
+        for at, frame in enumerate(frames):
+            if at == len(frames) // 2 and row.service in (Service.CUT, Service.STREAM_ERROR, Service.HANG_MIDWAY):
+                await self._break_off(dialect, response, row.service)
+                return response
+            await response.write(frame)
+            await asyncio.sleep(0)  # frames leave one by one, as a model's do
+        return response
+
+    async def _break_off(self, dialect: Dialect, response: web.StreamResponse, service: Service) -> None:
+        if service is Service.HANG_MIDWAY:
+            await asyncio.sleep(3600)
+        if service is Service.STREAM_ERROR:
+            fault = Fault(reason=FaultReason.OVERLOADED, message="Overloaded", code="overloaded_error")
+            event = b"event: error\n" if dialect.name == "anthropic_messages" else b""
+            await response.write(event + b"data: " + dialect.write_fault(fault)[1] + b"\n\n")
+
+    async def _flood(self, request: web.Request) -> web.StreamResponse:
+        """One JSON string of 50 MB, slice by slice: the mirror's own memory stays small."""
+        response = web.StreamResponse(headers={"content-type": "application/json"})
+        await response.prepare(request)
+        await response.write(b'{"id":"big","choices":[{"message":{"content":"')
+        slice_ = b"x" * 65536
+        for _ in range(_BIG // len(slice_)):
+            await response.write(slice_)
+        await response.write(b'"}}]}')
+        return response
+
+    def _allowance(self, dialect: Dialect) -> dict[str, str]:
+        """Rate-limit headers as each dialect's own provider sends them (protocols.md A7)."""
+        left = str(max(0, _PER_MINUTE - self._count))
+        if dialect.name == "anthropic_messages":
+            head = "anthropic-ratelimit-requests-"
+            return {head + "limit": str(_PER_MINUTE), head + "remaining": left}
+        head = "x-ratelimit-"
+        return {
+            head + "limit-requests": str(_PER_MINUTE),
+            head + "remaining-requests": left,
+            head + "reset-requests": "1m0s",
+        }
+
+
+@asynccontextmanager
+async def serving(mirror: Mirror, host: str, port: int) -> AsyncIterator[str]:
+    """The mirror listening; the value is its base URL. Raises OSError where the address is taken."""
+    runner = web.AppRunner(mirror.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        bound = runner.addresses[0][1]
+        yield f"http://{f'[{host}]' if ':' in host else host}:{bound}"
+    finally:
+        await runner.cleanup()
+
+
+_CANNED = {
+    Service.HTML: ("text/html", _HTML),
+    Service.BUSINESS_ERROR: ("application/json", encode(_BUSINESS)),
+    Service.ERROR_IN_200: (
+        "application/json",
+        encode({"error": {"message": "upstream said no", "type": "server_error", "code": None}}),
+    ),
+    Service.EMPTY: ("application/json", b""),
+}
+
+
+def _refused(dialect: Dialect, fault: Fault) -> web.Response:
+    status, body = dialect.write_fault(fault)
+    return web.Response(status=status, body=body, content_type="application/json")
+
+
+def _refusal(refusal: Refusal) -> web.Response:
+    return web.Response(
+        status=refusal.status, body=encode(refusal.body), content_type="application/json", headers=refusal.headers
+    )

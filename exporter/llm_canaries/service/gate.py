@@ -1,0 +1,88 @@
+"""The gate: every case once (or `repeat` times), bounded in flight per gateway; no scheduler, no server of its own."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from llm_canaries.canary.canary import Case
+from llm_canaries.canary.run import Lane, Run, run_case
+from llm_canaries.canary.scenarios.table import SCENARIOS
+from llm_canaries.config.schema import Config
+from llm_canaries.proxy.clock import Clock
+from llm_canaries.service.assembly import Assembly, assemble
+from llm_canaries.service.lane import GatewayLane
+from llm_canaries.wire.exchange import Via
+from llm_canaries.wire.nonce import Draw
+
+MIRROR_IN_FLIGHT = 8  # asks at once where only our own mirror answers; a deployed gateway gets one (DESIGN 5.13)
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """What to run: the cases of `config`, how often, and how many at once at one gateway (None: as is kind)."""
+
+    config: Config
+    cases: Sequence[Case]
+    repeat: int = 1
+    concurrency: int | None = None
+
+
+async def gate(
+    order: Order, *, clock: Clock, draw: Draw, redact: Callable[[str], str], report: Callable[[Run], None]
+) -> list[Run]:
+    """All runs in the order of their cases; `report` is told each as it ends."""
+    async with AsyncExitStack() as stack:
+        wanted = {case.gateway for case in order.cases}
+        assembly = await assemble(stack, order.config, wanted, clock)
+        lanes = {name: _lanes(assembly, name, clock, order.concurrency) for name in wanted}
+        play = _Playing(assembly, lanes, clock, draw, redact, report)
+        async with asyncio.TaskGroup() as tasks:
+            started = [tasks.create_task(play.case(case, order.repeat)) for case in order.cases]
+        return [run for task in started for run in task.result()]
+
+
+class _Playing:
+    """One gate at work."""
+
+    def __init__(
+        self,
+        assembly: Assembly,
+        lanes: Mapping[str, Mapping[Via, Lane]],
+        clock: Clock,
+        draw: Draw,
+        redact: Callable[[str], str],
+        report: Callable[[Run], None],
+    ) -> None:
+        self._assembly, self._lanes, self._clock = assembly, lanes, clock
+        self._draw, self._redact, self._report = draw, redact, report
+
+    async def case(self, case: Case, repeat: int) -> list[Run]:
+        """The runs of one case, one after the other: each remembers what the one before left it."""
+        memory: Any = None
+        runs = []
+        upstream = self._assembly.upstream if case.gateway in self._assembly.mirrored else None
+        for _ in range(repeat):
+            run = await run_case(
+                case,
+                SCENARIOS[case.scenario],
+                self._lanes[case.gateway],
+                draw=self._draw,
+                now=self._clock.wall(),
+                memory=memory,
+                upstream=upstream,
+            )
+            memory = run.finding.memory
+            safe = replace(run, finding=replace(run.finding, detail=self._redact(run.finding.detail)))
+            runs.append(safe)
+            self._report(safe)
+        return runs
+
+
+def _lanes(assembly: Assembly, name: str, clock: Clock, concurrency: int | None) -> Mapping[Via, Lane]:
+    gentle = 1 if name not in assembly.mirrored else MIRROR_IN_FLIGHT
+    return {"gateway": GatewayLane(assembly.gateways[name], clock, concurrency or gentle)}
+
+

@@ -1,0 +1,173 @@
+"""Reads what came back for an ask: reply, events, fault, objections; a 200 proves nothing (cliproxyapi.md 11)."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from llm_canaries.wire.dialects import DIALECTS
+from llm_canaries.wire.event import Broken, Delta, End, Event, Finished, Liveness, OpaquePart, PartStart, fold
+from llm_canaries.wire.exchange import Attempt, Exchange, Loss, Send
+from llm_canaries.wire.fault import Fault, FaultReason, is_html, read_envelope, read_fault
+from llm_canaries.wire.headers import Headers, header
+from llm_canaries.wire.json import WireError
+from llm_canaries.wire.message import Finish, Reply, Text
+from llm_canaries.wire.quota import read_quota
+from llm_canaries.wire.sse import Decoder
+
+
+class Received(Struct, frozen=True, kw_only=True):
+    """What a transport brought: the body as it came, and why it broke off if it did."""
+
+    sent: bytes
+    status: int | None
+    headers: Headers = ()
+    body: bytes = b""
+    cut: bool = False
+    arrivals: tuple[tuple[float, int], ...] = ()
+    duration: float = 0.0
+    attempts: tuple[Attempt, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    fault: Fault | None = None
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """What the body says."""
+
+    reply: Reply | None = None
+    events: tuple[Event, ...] = ()
+    fault: Fault | None = None
+    first_content: float | None = None
+
+
+def read_answer(send: Send, got: Received, now: float) -> Exchange:
+    """The Exchange of `send` and what came back; `now` is Unix time."""
+    reading = _read(send, got, now)
+    return Exchange(
+        send=send,
+        sent=got.sent,
+        status=got.status,
+        headers=got.headers,
+        body=got.body,
+        cut=got.cut,
+        arrivals=got.arrivals,
+        duration=got.duration,
+        first_content=reading.first_content,
+        reply=reading.reply,
+        events=reading.events,
+        objections=objections(reading.events) if send.stream else (),
+        fault=reading.fault,
+        quota=read_quota(got.headers, now),
+        attempts=got.attempts,
+        losses=got.losses,
+    )
+
+
+def objections(events: Sequence[Event]) -> tuple[str, ...]:
+    """What is irregular about a stream that nonetheless answered: no end said, or something said after it."""
+    said = [event for event in events if not isinstance(event, Liveness)]
+    ends = [at for at, event in enumerate(said) if isinstance(event, End)]
+    found = []
+    if any(isinstance(event, Finished) for event in said) and not ends:
+        found.append("no_end")
+    if ends and ends[0] != len(said) - 1:
+        found.append("event_after_end")
+    return tuple(found)
+
+
+def _read(send: Send, got: Received, now: float) -> Reading:
+    if got.status is None or (got.fault is not None and not (send.stream and _is_sse(got))):
+        return Reading(fault=got.fault)
+    if got.status >= 300:
+        return Reading(fault=_refused(send, got, now))
+    if not got.body.strip():
+        return Reading(fault=got.fault or _fault(got, FaultReason.EMPTY_BODY, "an empty body"))
+    if is_html(got.body):
+        return Reading(fault=_fault(got, FaultReason.HTML, "an HTML page instead of an answer"))
+    if _is_sse(got):
+        return _read_sse(send, got)
+    if read_envelope(got.body, now) is not None:
+        return Reading(fault=read_fault(got.status, got.headers, got.body, now, business=send.profile.business_errors))
+    return _read_whole(send, got)
+
+
+def _refused(send: Send, got: Received, now: float) -> Fault:
+    status = got.status or 0
+    if status < 400:
+        target = (header(got.headers, "location") or "nowhere").partition("?")[0]
+        return _fault(got, FaultReason.NO_ROUTE, f"redirects to {target}")
+    return read_fault(status, got.headers, got.body, now, business=send.profile.business_errors)
+
+
+def _read_whole(send: Send, got: Received) -> Reading:
+    try:
+        reply = DIALECTS[send.dialect].read_reply(got.body)
+    except WireError as error:
+        return Reading(fault=_fault(got, FaultReason.MALFORMED_BODY, str(error)))
+    if send.stream:
+        message = "one JSON body, where a stream was asked for"
+        return Reading(reply=reply, fault=_fault(got, FaultReason.NOT_A_STREAM, message))
+    first = got.arrivals[0][0] if got.arrivals else None
+    return Reading(reply=reply, first_content=first, fault=_empty(got, reply))
+
+
+def _read_sse(send: Send, got: Received) -> Reading:
+    if not send.stream:
+        message = "a stream, where one JSON body was asked for"
+        return Reading(fault=_fault(got, FaultReason.UNEXPECTED_STREAM, message))
+    try:
+        events, first = _events(send.dialect, got)
+    except WireError as error:
+        return Reading(fault=_fault(got, FaultReason.MALFORMED_BODY, str(error)))
+    reply = fold(send.dialect, events)
+    return Reading(
+        reply=reply, events=tuple(events), first_content=first, fault=_stream_fault(got, events, reply)
+    )
+
+
+def _stream_fault(got: Received, events: Sequence[Event], reply: Reply | None) -> Fault | None:
+    for event in events:
+        if isinstance(event, Broken):
+            return event.fault
+    whole = any(isinstance(event, Finished) for event in events)
+    if got.fault is not None:
+        lost = got.fault.reason is FaultReason.CONNECTION_LOST
+        return _fault(got, FaultReason.TRUNCATED_STREAM, got.fault.message) if lost and not whole else got.fault
+    if reply is None:
+        return _fault(got, FaultReason.EMPTY_BODY, "a stream without an answer")
+    if not whole:
+        return _fault(got, FaultReason.TRUNCATED_STREAM, "the stream ended before the answer did")
+    return _empty(got, reply)
+
+
+def _empty(got: Received, reply: Reply) -> Fault | None:
+    """A 200 that says nothing; one that was cut by a limit or a filter has said why."""
+    if any(part != Text("") for part in reply.content) or reply.finish in (Finish.LENGTH, Finish.FILTER):
+        return None
+    return _fault(got, FaultReason.EMPTY_ANSWER, "an answer without any content")
+
+
+def _events(dialect: str, got: Received) -> tuple[list[Event], float | None]:
+    """The events, and when the first of content arrived: chunk by chunk, as they came."""
+    decoder, reader = Decoder(), DIALECTS[dialect].reader()
+    events: list[Event] = []
+    first, start = None, 0
+    for moment, end in got.arrivals:
+        for frame in decoder.feed(got.body[start:end]):
+            events += reader.feed(frame)
+        start = end
+        if first is None and any(isinstance(event, Delta | OpaquePart | PartStart) for event in events):
+            first = moment
+    for frame in [*decoder.feed(got.body[start:]), *decoder.close()]:
+        events += reader.feed(frame)
+    events += reader.close()
+    return events, first
+
+
+def _is_sse(got: Received) -> bool:
+    """By its content type, or, where that lies, by its first line."""
+    kind = header(got.headers, "content-type") or ""
+    return "event-stream" in kind or got.body.lstrip()[:6] in (b"data: ", b"event:")
+
+
+def _fault(got: Received, reason: FaultReason, message: str) -> Fault:
+    return Fault(reason=reason, status=got.status, message=message)

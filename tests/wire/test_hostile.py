@@ -1,0 +1,355 @@
+"""Covers every reader of wire/: no bytes raise anything but WireError, and typed fields hold their type."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from llm_canaries.wire.dialects import DIALECTS
+from llm_canaries.wire.event import Event, fold, unfold
+from llm_canaries.wire.fault import read_envelope, read_fault
+from llm_canaries.wire.json import WireError
+from llm_canaries.wire.message import Ask, Reply
+from llm_canaries.wire.profile import Profile
+from llm_canaries.wire.quota import read_quota
+from llm_canaries.wire.sse import Decoder, Frame
+
+MANY = settings(max_examples=200, deadline=None, derandomize=True)
+
+WORDS = (
+    *("text", "image", "image_url", "tool_use", "tool_result", "thinking", "redacted_thinking", "function", "base64"),
+    *("url", "user", "assistant", "system", "tool", "developer", "document", "file", "refusal", "enabled", "auto"),
+    *("input_json_delta", "text_delta", "message_start", "message_delta", "content_block_start", "error", "any"),
+)
+KEYS = (
+    *("type", "text", "content", "role", "id", "name", "input", "source", "data", "url", "message", "error", "code"),
+    *("function", "arguments", "tool_calls", "usage", "choices", "delta", "index", "status", "detail", "msg", "model"),
+    *("image_url", "signature", "thinking", "is_error", "tool_use_id", "finish_reason", "success", "details", "title"),
+)
+NUMBERS = st.sampled_from([0, -1, 5, 2**63, 10**40, 1.5, -0.0, 1e300])
+LEAVES = st.none() | st.booleans() | NUMBERS | st.sampled_from([*WORDS, "", "\u2028", "data:a;base64,QQ"])
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=12,
+)
+
+CHAT_ASK = {
+    "model": "m",
+    "messages": [
+        {"role": "system", "content": "s", "name": "n"},
+        {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,QQ=="}},
+                                     {"type": "file", "file": {"file_data": "data:a/b;base64,Q", "filename": "f"}}]},
+        {"role": "assistant", "content": None, "reasoning_content": "r", "refusal": None,
+         "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "c", "content": [{"type": "text", "text": "t"}]},
+    ],
+    "tools": [{"type": "function", "function": {"name": "f", "description": "d", "parameters": {}}}],
+    "tool_choice": {"type": "function", "function": {"name": "f"}}, "parallel_tool_calls": True,
+    "stream": True, "stream_options": {"include_usage": True}, "max_completion_tokens": 5, "max_tokens": 5,
+    "temperature": 0.5, "top_p": 1, "stop": ["x"], "reasoning_effort": "low", "user": "u",
+}  # fmt: skip
+MESSAGES_ASK = {
+    "model": "m", "max_tokens": 5, "system": [{"type": "text", "text": "s"}],
+    "messages": [
+        {"role": "user", "content": "u"},
+        {"role": "assistant", "content": [{"type": "thinking", "thinking": "t", "signature": "s"},
+                                          {"type": "redacted_thinking", "data": "d"},
+                                          {"type": "tool_use", "id": "c", "name": "f", "input": {"a": 1}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "is_error": True, "content": [
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "QQ=="}},
+            {"type": "document", "title": "t", "source": {"type": "url", "url": "u"}}]}]},
+    ],
+    "tools": [{"name": "f", "description": "d", "input_schema": {}}],
+    "tool_choice": {"type": "tool", "name": "f", "disable_parallel_tool_use": True},
+    "thinking": {"type": "enabled", "budget_tokens": 1024}, "output_config": {"effort": "low"},
+    "temperature": 0.5, "top_p": 1, "stop_sequences": ["x"], "stream": True, "metadata": {"user_id": "u"},
+}  # fmt: skip
+CHAT_REPLY = {
+    "id": "i", "model": "m", "created": 1, "reasoning_effort": "low", "x_groq": {"usage": {}},
+    "choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": "c", "refusal": "r",
+        "reasoning_content": "t", "annotations": [{}], "function_call": {},
+        "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]},
+        "delta": {"content": "c", "reasoning": "r", "tool_calls": [{"index": 0, "id": "c", "function": {"name": "f",
+        "arguments": "{}"}}]}}],
+    "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3,
+              "prompt_tokens_details": {"cached_tokens": 1}},
+}  # fmt: skip
+USAGE = {"input_tokens": 1, "output_tokens": 2, "output_tokens_details": {"thinking_tokens": 1}}
+MESSAGES_REPLY = {
+    "id": "i", "model": "m", "type": "message", "stop_reason": "end_turn", "stop_sequence": "x", "usage": USAGE,
+    "content": MESSAGES_ASK["messages"][1]["content"], "output_config": {"effort": "low"},  # type: ignore[index]
+}  # fmt: skip
+CHUNKS = [
+    *({"type": "message_start", "message": MESSAGES_REPLY}, {"type": "message_stop"}, {"type": "ping"}),
+    *({"type": "content_block_start", "index": 0, "content_block": block} for block in MESSAGES_REPLY["content"]),  # type: ignore[attr-defined]
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x"}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": "{"}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "x"}},
+    {"type": "content_block_stop", "index": 0},
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": "x"}, "usage": USAGE},
+    {"type": "error", "error": {"type": "t", "message": "m"}},
+    CHAT_REPLY,
+]
+FAULT = {"error": {"message": "m", "type": "t", "code": 5, "param": "p", "details": {"error_code": "e"},
+                   "resets_at": 5, "reset_seconds": 5}, "status": "439", "msg": "m", "success": False,
+         "detail": [{}], "message": "m", "code": "c"}  # fmt: skip
+
+
+def paths(value: Any) -> list[tuple[Any, ...]]:
+    """Where every value inside `value` stands."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [(), *((key, *rest) for key, each in inside for rest in paths(each))]
+
+
+def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    """`value` with `new` at `path`."""
+    if not path:
+        return new
+    inner = replaced(value[path[0]], path[1:], new)
+    if isinstance(value, dict):
+        return value | {path[0]: inner}
+    return [*value[: path[0]], inner, *value[path[0] + 1 :]]
+
+
+def spoiled(*bodies: Any) -> st.SearchStrategy[bytes]:
+    """A known body with one or two of its values replaced by any JSON value, or any JSON at all."""
+    places = [(body, path) for body in bodies for path in paths(body)]
+    one = st.builds(lambda place, new: replaced(*place, new), st.sampled_from(places), VALUES)
+    less = st.builds(lambda body, keys: {k: v for k, v in body.items() if k not in keys}, st.sampled_from(bodies),
+                     st.sets(st.sampled_from(KEYS)))  # fmt: skip
+    texts = (one | less | VALUES).map(lambda value: json.dumps(value).encode())
+    return texts | st.binary(max_size=30)
+
+
+def deep(depth: int) -> list[bytes]:
+    """Bodies whose known fields hold arrays `depth` deep."""
+    nest = "[" * depth + "]" * depth
+    return [
+        nest.encode(),
+        *(
+            json.dumps(body).replace('"HERE"', nest).encode()
+            for body in (
+                {"model": "m", "messages": [{"role": "assistant", "content": [{"type": "tool_use", "input": "HERE"}]}]},
+                {"choices": [{"message": {"tool_calls": [{"function": {"arguments": "HERE"}}]}}]},
+                {"content": [{"type": "tool_use", "id": "", "name": "", "input": "HERE"}]},
+                {"type": "content_block_start", "content_block": {"type": "tool_use", "input": "HERE"}},
+                {"detail": "HERE"},
+                {"data": ["HERE"]},
+            )
+        ),
+    ]
+
+
+def well_typed(value: Ask | Reply) -> None:
+    """Every typed field of `value` holds its declared type, all the way down."""
+    msgspec.convert(msgspec.to_builtins(value), type(value))
+
+
+def read_asks(name: str, body: bytes) -> None:
+    try:
+        ask = DIALECTS[name].read_ask(body, "/")
+    except WireError:
+        return
+    well_typed(ask)
+    for other in DIALECTS.values():
+        written = other.write_ask(ask, Profile())
+        other.read_ask(written.body, written.path)
+
+
+def read_replies(name: str, body: bytes) -> None:
+    try:
+        reply = DIALECTS[name].read_reply(body)
+    except WireError:
+        return
+    well_typed(reply)
+    for other in DIALECTS.values():
+        other.read_reply(other.write_reply(reply).body)
+    assert fold(name, unfold(reply)) is not None
+
+
+def read_streams(name: str, *bodies: bytes) -> None:
+    reader, events = DIALECTS[name].reader(), list[Event]()
+    for body in bodies:
+        try:
+            events += reader.feed(Frame(data=body.decode("utf-8", "replace")))
+        except WireError:
+            continue
+    events += reader.close()
+    for event in events:
+        msgspec.convert(msgspec.to_builtins(event), type(event))
+    if (reply := fold(name, events)) is not None:
+        well_typed(reply)
+    for other in DIALECTS.values():
+        writer = other.writer(fold_head(reply))
+        b"".join(writer.feed(event) for event in events)
+
+
+def fold_head(reply: Reply | None) -> Any:
+    """A head for any answer."""
+    return unfold(reply or Reply(dialect="", id="", model=""))[0]
+
+
+@MANY
+@given(spoiled(CHAT_ASK))
+@example(b'{"model":"m","messages":[{"role":"user","content":"x"}],"stop":5}')
+@example(b'{"model":"m","messages":[{"role":"user","content":"x"}],"tools":{}}')
+@example(b'{"model":"m","messages":[{"role":"user","content":3}]}')
+@example(b'{"model":"m","messages":[null]}')
+def test_chat_asks(body: bytes) -> None:
+    read_asks("openai_chat", body)
+
+
+@MANY
+@given(spoiled(MESSAGES_ASK))
+@example(b'{"model":"m","messages":[{"role":"user","content":"x"}],"tools":[{"name":5,"input_schema":5}]}')
+@example(b'{"model":"m","messages":[{"role":[],"content":"x"}]}')
+@example(b'{"model":"m","messages":[{"role":"user","content":[{"type":"thinking","thinking":5}]}]}')
+def test_messages_asks(body: bytes) -> None:
+    read_asks("anthropic_messages", body)
+
+
+@MANY
+@given(spoiled(CHAT_REPLY))
+@example(b'{"choices":[null]}')
+@example(b'{"choices":{}}')
+@example(b'{"choices":[],"usage":[]}')
+@example(b'{"choices":[],"usage":{"prompt_tokens":1e300}}')
+def test_chat_replies(body: bytes) -> None:
+    read_replies("openai_chat", body)
+
+
+@MANY
+@given(spoiled(MESSAGES_REPLY))
+@example(b'{"content":[{"type":"tool_use","input":null}]}')
+@example(b'{"content":[],"usage":{"input_tokens":"many"},"stop_reason":5,"stop_sequence":5}')
+def test_messages_replies(body: bytes) -> None:
+    read_replies("anthropic_messages", body)
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_streams(name: str) -> None:
+    @MANY
+    @given(st.lists(spoiled(*CHUNKS), min_size=1, max_size=5))
+    def check(bodies: list[bytes]) -> None:
+        read_streams(name, *bodies)
+
+    check()
+
+
+@MANY
+@given(spoiled(FAULT), st.sampled_from([200, 302, 400, 404, 429, 500, 503]), st.text(max_size=20))
+def test_faults(body: bytes, status: int, value: str) -> None:
+    read_envelope(body, 0)
+    headers = (("retry-after", value), ("x-ratelimit-reset-tokens", value), ("x-ratelimit-limit-tokens", value))
+    fault = read_fault(status, headers, body, 0)
+    msgspec.convert(msgspec.to_builtins(fault), type(fault))
+    read_quota(headers, 0)
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_models(name: str) -> None:
+    page = {"object": "list", "data": [{"id": "a"}, {"id": "b"}]}
+
+    @MANY
+    @given(spoiled(page))
+    def check(body: bytes) -> None:
+        try:
+            models = DIALECTS[name].read_models(body)
+        except WireError:
+            return
+        assert all(isinstance(model, str) and model for model in models.ids)
+
+    check()
+    models = DIALECTS[name].read_models(json.dumps(page).encode())
+    assert models.ids == ("a", "b")
+    assert DIALECTS[name].read_models(DIALECTS[name].write_models(models)) == models
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.parametrize("depth", [100, 850, 900, 950, 985, 990, 995, 1000, 1010, 50_000])
+def test_deep_nesting(name: str, depth: int) -> None:
+    for body in deep(depth):
+        for read in (read_envelope_only, read_stream_only, read_ask_only, read_reply_only, read_models_only):
+            try:
+                read(name, body)
+            except WireError:
+                continue
+
+
+def read_envelope_only(name: str, body: bytes) -> object:
+    return read_envelope(body, 0), read_fault(400, (), body, 0)
+
+
+def read_stream_only(name: str, body: bytes) -> object:
+    return DIALECTS[name].reader().feed(Frame(data=body.decode()))
+
+
+def read_ask_only(name: str, body: bytes) -> object:
+    return DIALECTS[name].read_ask(body, "/")
+
+
+def read_reply_only(name: str, body: bytes) -> object:
+    return DIALECTS[name].read_reply(body)
+
+
+def read_models_only(name: str, body: bytes) -> object:
+    return DIALECTS[name].read_models(body)
+
+
+@MANY
+@given(st.lists(st.binary(max_size=20), max_size=8))
+def test_any_bytes_are_frames(chunks: list[bytes]) -> None:
+    decoder = Decoder()
+    frames = [frame for chunk in chunks for frame in decoder.feed(chunk)] + decoder.close()
+    assert all(isinstance(frame, Frame) for frame in frames)
+
+
+ASK_FIELDS: list[tuple[str, str, object]] = [
+    *(("openai_chat", field, value) for field, value in [
+        ("stop", 5), ("stop", [5]), ("stop", {}), ("tools", {}), ("tools", [5]), ("user", 5), ("temperature", "hot"),
+        ("temperature", True), ("top_p", []), ("max_tokens", "5"), ("max_completion_tokens", 1.5), ("stream", "yes"),
+        ("parallel_tool_calls", 1), ("reasoning_effort", 5), ("tool_choice", 5), ("stream_options", []),
+        ("model", 5), ("model", ""), ("messages", []), ("messages", {}), ("messages", [5]),
+        ("messages", [{"role": "user", "content": 3}]), ("messages", [{"role": "tool", "tool_call_id": 5}]),
+        ("messages", [{"role": "assistant", "tool_calls": {}}]), ("messages", [{"role": "assistant", "refusal": 5}]),
+        ("tools", [{"type": "function", "function": {"name": 5}}]), ("tools", [{"type": "function", "function": {}}]),
+        ("tools", [{"type": "function", "function": {"name": "f", "parameters": 5}}]),
+        ("tools", [{"type": "function", "function": {"name": "f", "description": 5}}]),
+    ]),
+    *(("anthropic_messages", field, value) for field, value in [
+        ("stop_sequences", "x"), ("stop_sequences", [5]), ("tools", {}), ("tools", [5]), ("metadata", {"user_id": 5}),
+        ("metadata", 5), ("temperature", "hot"), ("top_p", False), ("max_tokens", "5"), ("stream", 1),
+        ("tool_choice", "auto"), ("tool_choice", {"type": "tool", "name": 5}), ("thinking", "on"),
+        ("tool_choice", {"type": "auto", "disable_parallel_tool_use": "yes"}),
+        ("thinking", {"type": "enabled", "budget_tokens": "many"}), ("output_config", {"effort": 5}),
+        ("output_config", 5), ("system", 5), ("model", None), ("messages", []), ("messages", "hello"),
+        ("messages", [{"role": "tool", "content": "x"}]), ("messages", [{"role": "user", "content": 3}]),
+        ("tools", [{"name": "f", "input_schema": 5}]), ("tools", [{"name": 5, "input_schema": {}}]),
+        ("tools", [{"name": "f", "input_schema": {}, "description": 5}]),
+    ]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "field", "value"), ASK_FIELDS)
+def test_a_field_of_another_type_is_named(name: str, field: str, value: object) -> None:
+    body = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]} | {field: value}
+    if field == "max_completion_tokens":
+        del body["max_tokens"]
+    with pytest.raises(WireError, match=rf"^{field}"):
+        DIALECTS[name].read_ask(json.dumps(body).encode(), "/")
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_null_is_absent(name: str) -> None:
+    said = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+    nulls = dict.fromkeys(("stop", "stop_sequences", "tools", "user", "metadata", "temperature", "top_p", "stream",
+        "tool_choice", "thinking", "output_config", "reasoning_effort", "parallel_tool_calls", "max_tokens",
+        "stream_options"))  # fmt: skip
+    ask = DIALECTS[name].read_ask(json.dumps(said | nulls).encode(), "/")
+    bare = DIALECTS[name].read_ask(json.dumps(said).encode(), "/")
+    assert msgspec.structs.replace(ask, extra={}) == bare
+    assert all(value is None for value in ask.extra.values())
