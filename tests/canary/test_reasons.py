@@ -64,7 +64,9 @@ def test_a_page_for_every_reason_and_no_other(name: str) -> None:
 
 @pytest.mark.parametrize("name", REASONS)
 def test_no_page_is_written_twice_in_a_file(name: str) -> None:
-    keys = [key.value for key, _ in yaml.compose(text_of(name)).value]
+    file = yaml.compose(text_of(name), yaml.SafeLoader)
+    assert isinstance(file, yaml.MappingNode)
+    keys = [key.value for key, _ in file.value]
     assert [key for key, count in Counter(keys).items() if count > 1] == []
 
 

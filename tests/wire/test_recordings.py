@@ -217,11 +217,12 @@ def test_a_stream_written_again_says_the_same(name: str, row: dict[str, Any]) ->
     assert [(each.text, each.signature) for each in again.thoughts] == [
         (each.text, each.signature) for each in reply.thoughts
     ]
+    events: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
     for line in body.decode().splitlines():
         if line.startswith("data: {") and name == "openai_chat":
             ChatCompletionChunk.model_validate_json(line[6:])
         elif line.startswith("data: {") and not reply_is_opaque(reply):
-            TypeAdapter(RawMessageStreamEvent).validate_json(line[6:])
+            events.validate_json(line[6:])
 
 
 def reply_is_opaque(reply: Reply) -> bool:

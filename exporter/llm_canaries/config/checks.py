@@ -6,7 +6,9 @@ from fnmatch import fnmatchcase
 from llm_canaries.config.known import Known
 from llm_canaries.config.params import check_params
 from llm_canaries.config.problems import Path, Problems, allowed, listed, plain, quoted
-from llm_canaries.config.values import Refused, parse_level
+from llm_canaries.config.values import Refused, parse_duration, parse_level, parse_ratio
+
+Data = Mapping[str, object]
 
 EMBEDDED = "embedded"
 
@@ -34,12 +36,13 @@ def check_values(data: object, path: Path, problems: Problems) -> None:
             if not isinstance(name, str | bool | int | float) or problems.spoiled((*path, index)):
                 continue
             if (type(name), name) in seen:
-                place = (*path, index)
-                problems.add(place, problems.told(place, f"{quoted(name)} is there twice; write each once"))
+                place = (*path, index, "id") if isinstance(value, dict) else (*path, index)
+                message = f"{problems.shown(place, name)} is there twice; write each once"
+                problems.add(place, problems.told((*path, index), message))
             seen.add((type(name), name))
 
 
-def check_config(data: Mapping[str, object], known: Known, problems: Problems) -> None:
+def check_config(data: Data, known: Known, problems: Problems) -> None:
     """Gateways have what their kind needs; canaries name what there is, and themselves differently."""
     gateways = mapping(data.get("gateways"))
     for name, gateway in gateways.items():
@@ -67,53 +70,59 @@ def check_definition(data: dict[str, object], path: Path, known: Known, problems
         _fill_params(data, path, scenario, known, problems, whole=True)
 
 
-def check_thresholds(data: Mapping[str, object], path: Path, problems: Problems) -> None:
-    """A measure that is a ratio has levels up to 100%, and warning comes before critical."""
+def check_thresholds(data: Data, path: Path, problems: Problems) -> None:
+    """The levels of a measure are of its kind, and warning comes before critical."""
     for measure, levels in mapping(data.get("thresholds")).items():
         at = (*path, "thresholds", measure)
-        parsed = {level: number for level, number in _levels(mapping(levels), at, problems)}
-        for level, number in parsed.items():
-            if measure.endswith("_ratio") and number > 1:
-                place = (*at, level)
-                message = f"{quoted(mapping(levels)[level])} is more than 100%; write `2%` or `0.02`"
-                problems.add(place, problems.told(place, message))
+        parsed = dict(_levels(measure, mapping(levels), at, problems))
         if parsed.get("warning", 0) > parsed.get("critical", float("inf")):
-            warning, critical = (quoted(mapping(levels)[level]) for level in ("warning", "critical"))
+            warning, critical = (
+                problems.shown((*at, level), mapping(levels)[level]) for level in ("warning", "critical")
+            )
             place = (*at, "warning")
             message = f"{warning} is above critical, {critical}; write a warning that comes first"
             problems.add(place, problems.told(place, message))
 
 
-def _levels(levels: Mapping[str, object], path: Path, problems: Problems) -> Iterator[tuple[str, float]]:
+def _levels(measure: str, levels: Data, path: Path, problems: Problems) -> Iterator[tuple[str, float]]:
+    """The levels that are right; `…_ratio` wants ratios, `…_seconds` durations or numbers of seconds."""
     for level, value in levels.items():
-        if not problems.spoiled((*path, level)):
-            try:
-                yield level, parse_level(value)
-            except Refused:
-                continue  # the schema tells of it
+        place = (*path, level)
+        if problems.spoiled(place):
+            continue
+        try:
+            number = parse_level(value)
+        except Refused:
+            continue  # the schema tells of it
+        try:
+            if measure.endswith("_ratio"):
+                number = parse_ratio(value)
+            elif measure.endswith("_seconds") and isinstance(value, str):
+                number = parse_duration(value)
+        except Refused as refused:
+            problems.add(place, problems.told(place, f"{problems.shown(place, value)} {refused}"))
+            continue
+        yield level, number
 
 
-def _check_gateway(gateway: Mapping[str, object], path: Path, known: Known, problems: Problems) -> None:
+def _check_gateway(gateway: Data, path: Path, known: Known, problems: Problems) -> None:
     kind = gateway.get("kind")
-    if kind not in known.kinds:
+    if not isinstance(kind, str) or kind not in known.kinds:
         return
     deployed = kind != EMBEDDED
     if deployed and "url" not in gateway:
         message = f"missing key `url`; a gateway of kind {quoted(kind)} needs it, such as `http://localhost:8317`"
         problems.add(path, message, key=True)
-    for key in ("providers",) if deployed else ("url", "api_key"):
+    for key in ("providers",) if deployed else ("url", "api_key", "headers"):
         if key in gateway:
-            instead = "only `embedded` gateways have providers" if deployed else f"give its providers their {_OWN[key]}"
+            instead = "only `embedded` has them" if deployed else "its `providers` say where asks go"
             message = f"`{key}` is not for gateways of kind {quoted(kind)}; remove it, {instead}"
             problems.add((*path, key), message, key=True)
 
 
-_OWN = {"url": "urls instead", "api_key": "keys instead"}
-
-
-def _check_choice(canary: Mapping[str, object], path: Path, known: Known, problems: Problems) -> None:
+def _check_choice(canary: Data, path: Path, known: Known, problems: Problems) -> None:
     if "use" in canary and "scenario" in canary:
-        message = "`use` and `scenario` exclude each other; keep `use` for a definition, `scenario` for a canary of your own"
+        message = "`use` and `scenario` exclude each other; keep `use` for a definition, or `scenario` for your own"
         problems.add((*path, "scenario"), message, key=True)
     elif "use" not in canary and "scenario" not in canary:
         message = f"missing key `use` or `scenario`; definitions: {listed(sorted(known.definitions)) or 'none'}"
@@ -122,64 +131,60 @@ def _check_choice(canary: Mapping[str, object], path: Path, known: Known, proble
         problems.add(path, "missing key `name`; a canary with `scenario` needs a name of its own")
 
 
-def _check_gateway_name(
-    canary: Mapping[str, object], path: Path, gateways: Mapping[str, object], problems: Problems
-) -> None:
+def _check_gateway_name(canary: Data, path: Path, gateways: Data, problems: Problems) -> None:
     name, place = canary.get("gateway"), (*path, "gateway")
     if isinstance(name, str) and name not in gateways:
-        problems.add(place, problems.told(place, f"{quoted(name)} is not a gateway; {allowed(name, gateways)}"))
+        message = f"{problems.shown(place, name)} is not a gateway; {allowed(name, gateways)}"
+        problems.add(place, problems.told(place, message))
 
 
-def _check_models(canary: Mapping[str, object], path: Path, gateways: Mapping[str, object], problems: Problems) -> None:
+def _check_models(canary: Data, path: Path, gateways: Data, problems: Problems) -> None:
     """A pattern that no model of its gateways fits would be silence, not a canary."""
     chosen = _chosen(canary, gateways)
-    ids: list[str] = []
-    for name in chosen:
-        models = mapping(gateways[name]).get("models")
-        if not isinstance(models, list):
-            return
-        for index, model in enumerate(models):
-            id = model.get("id") if isinstance(model, dict) else model
-            if not isinstance(id, str) or problems.spoiled(("gateways", name, "models", index)):
-                return
-            ids.append(id)
+    ids = dict(pair for name in chosen for pair in _model_ids(mapping(gateways[name]), name, problems))
     patterns = canary.get("models")
-    for index, pattern in enumerate(patterns if isinstance(patterns, list) else ()):
-        if not isinstance(pattern, str) or not pattern or pattern.startswith("!") or not ids:
+    if not ids or "" in ids or not isinstance(patterns, list):
+        return
+    for index, pattern in enumerate(patterns):
+        if not isinstance(pattern, str) or not pattern or pattern.startswith("!"):
             continue
-        if not any(fnmatchcase(id, pattern) for id in ids):
+        if not any(fnmatchcase(model, pattern) for model in ids):
             place = (*path, "models", index)
             where = f"gateway `{plain(chosen[0])}`" if len(chosen) == 1 else "any gateway"
-            message = f"{quoted(pattern)} fits no model of {where}; {allowed(pattern, set(ids))}"
+            message = f"{problems.shown(place, pattern)} fits no model of {where}; allowed: {', '.join(ids.values())}"
             problems.add(place, problems.told(place, message))
 
 
-def _chosen(canary: Mapping[str, object], gateways: Mapping[str, object]) -> list[str]:
+def _model_ids(gateway: Data, name: str, problems: Problems) -> Iterator[tuple[str, str]]:
+    """The ids of a gateway's models and how to show them; an empty one where they cannot be told."""
+    models = gateway.get("models")
+    for index, model in enumerate(models if isinstance(models, list) else [None]):
+        place: Path = ("gateways", name, "models", index)
+        if isinstance(model, dict):
+            model, place = model.get("id"), (*place, "id")
+        yield (model, problems.shown(place, model)) if isinstance(model, str) else ("", "")
+
+
+def _chosen(canary: Data, gateways: Data) -> list[str]:
     """The gateways that a canary asks: its own, or all."""
     name = canary.get("gateway")
     return [each for each in gateways if "gateway" not in canary or each == name]
 
 
 def _check_name(
-    canary: Mapping[str, object],
-    path: Path,
-    gateways: Mapping[str, object],
-    names: dict[tuple[str, str], int],
-    problems: Problems,
+    canary: Data, path: Path, gateways: Data, names: dict[tuple[str, str], int], problems: Problems
 ) -> None:
     key = "name" if "name" in canary else "use"
     name, place = canary.get(key), (*path, key)
     if not isinstance(name, str) or problems.spoiled(place) or problems.spoiled((*path, "gateway")):
         return
-    taken: dict[int, str] = {}
-    for gateway in _chosen(canary, gateways):
-        if (gateway, name) in names:
-            taken.setdefault(names[gateway, name], gateway)
-        else:
-            names[gateway, name] = problems.line(place)
-    for line, gateway in list(taken.items())[:1]:
-        message = f"{quoted(name)} is already a canary at gateway `{plain(gateway)}`, on line {line}; write another `name`"
+    chosen = _chosen(canary, gateways)
+    if taken := next((gateway for gateway in chosen if (gateway, name) in names), None):
+        message = f"{problems.shown(place, name)} is already a canary at gateway `{plain(taken)}`"
+        message += f", on line {names[taken, name]}; write another `name`"
         problems.add(place, problems.told(place, message))
+    for gateway in chosen:
+        names.setdefault((gateway, name), problems.line(place))
 
 
 def _check_canary_params(canary: dict[str, object], path: Path, known: Known, problems: Problems) -> None:
@@ -197,9 +202,14 @@ def _fill_params(
     if not isinstance(given, dict):
         return
     usable = {name: value for name, value in given.items() if not problems.spoiled((*at, name))}
-    checked = check_params(known.scenarios[scenario], usable, whole=whole and len(usable) == len(given))
+    checked = check_params(
+        known.scenarios[scenario],
+        usable,
+        whole=whole and len(usable) == len(given),
+        shown=lambda name, value: problems.shown((*at, name), value),
+    )
     for name, message in checked.objections:
         place = (*at, name) if name else at
-        problems.add(place, problems.told(place, message), key=name not in given or "not a parameter" in message)
+        problems.add(place, problems.told(place, message))
     data["params"] = checked.values
 

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping
 from llm_canaries.config.checks import check_config, check_definition, check_values
 from llm_canaries.config.interpolate import Interpolation
 from llm_canaries.config.known import Known
+from llm_canaries.config.lookalikes import mask_keys
 from llm_canaries.config.params import ParamsError, merge_params
 from llm_canaries.config.problems import ConfigError, Path, Problem, Problems, in_order, plain, shape
 from llm_canaries.config.schema import Config, Definition
-from llm_canaries.config.secrets import Redactor, mask_keys
+from llm_canaries.config.secrets import Redactor
 from llm_canaries.config.source import Source, read_source
 from llm_canaries.config.validate import secret_texts, validate
 from llm_canaries.config.values import Refused, check_name
@@ -30,7 +31,7 @@ def load(
     if isinstance(data, dict):
         check_values(data, (), problems)
         check_config(data, known, problems)
-        config = validate(Config, data, (), known, problems, filling.written)
+        config = validate(Config, data, (), known, problems)
     if found := problems.all():
         raise ConfigError(found)
     assert config is not None
@@ -57,7 +58,7 @@ def load_definitions(
                 problems.add_line(line, message)
                 continue
             homes[name] = f"{file}:{line}"
-            own = Problems(file, source.places, root=1)
+            own = _blank(file, source, root=1)
             definition = _definition(name, data, known, own)
             found += own.all()
             if definition is not None and not any(fault.path[:1] == (name,) for fault in source.faults):
@@ -67,16 +68,23 @@ def load_definitions(
 
 
 def _problems(file: str, source: Source, root: int) -> Problems:
-    """What the document's YAML is already known to do wrong."""
-    problems = Problems(file, source.places, root)
-    problems.hide = mask_keys
+    """What is wrong with the document as YAML."""
+    problems = _blank(file, source, root)
     for fault in source.faults:
         problems.add_line(fault.line, fault.message)
-        if isinstance(source.data, dict) and fault.path:
-            problems.spoil(fault.path)
     if not isinstance(source.data, dict) and not source.faults:
         wanted = "`gateways`" if root == 2 else "names and their definitions"
         problems.add((), f"the document is {shape(source.data)}; write a mapping with {wanted}")
+    return problems
+
+
+def _blank(file: str, source: Source, root: int) -> Problems:
+    """No problems yet; nothing will be said of values that are unusable as YAML."""
+    problems = Problems(file, source.places, root)
+    problems.hide = mask_keys
+    for fault in source.faults:
+        if fault.spoils:
+            problems.spoil(fault.path)
     return problems
 
 
@@ -89,5 +97,5 @@ def _definition(name: str, data: object, known: Known, problems: Problems) -> De
     check_values(data, path, problems)
     if isinstance(data, dict):
         check_definition(data, path, known, problems)
-    definition = validate(Definition, data, path, known, problems, {})
+    definition = validate(Definition, data, path, known, problems)
     return None if problems.all() else definition

@@ -1,14 +1,14 @@
 """Parameters of a scenario: each field checked by itself against the scenario's Struct."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Struct, inspect
 from msgspec.structs import FieldInfo, asdict, fields
 
-from llm_canaries.config.problems import allowed, quoted, shape
+from llm_canaries.config.problems import allowed, quoted
 from llm_canaries.config.values import Refused, parse_duration
 
 SECONDS = "_seconds"
@@ -31,22 +31,31 @@ class Checked(Struct, frozen=True):
     objections: tuple[tuple[str, str], ...]
 
 
-def check_params(params: type[Struct], given: Mapping[str, object], *, whole: bool) -> Checked:
-    """What `given` means to a scenario with these `params`; `whole` asks for the fields without a default too."""
+def check_params(
+    params: type[Struct],
+    given: Mapping[str, object],
+    *,
+    whole: bool,
+    shown: Callable[[str, object], str] = lambda name, value: quoted(value),
+) -> Checked:
+    """What `given` means to a scenario with these `params`; `whole` asks for the fields without a default too.
+
+    `shown` is a field's value as a message may show it.
+    """
     known = {field.encode_name: field for field in fields(params)}
     values: dict[str, Any] = {}
     objections: list[tuple[str, str]] = []
     for name, value in given.items():
         if name not in known:
-            objections.append((name, f"is not a parameter of this scenario; {allowed(name, known)}"))
+            objections.append((name, f"unknown parameter; {allowed(name, known)}"))
             continue
         try:
-            values[name] = _field(known[name], value)
+            values[name] = _field(known[name], value, shown(name, value))
         except Refused as refused:
             objections.append((name, str(refused)))
     if whole and not objections:
         missing = [field.encode_name for field in known.values() if field.required]
-        objections += [(name, "is missing; this scenario needs it") for name in missing if name not in values]
+        objections += [(name, "missing parameter; this scenario needs it") for name in missing if name not in values]
     if whole and not objections:
         objections += _together(params, values)
     return Checked(values, tuple(objections))
@@ -63,40 +72,38 @@ def merge_params(
     return msgspec.convert(checked.values, params_type, strict=True)
 
 
-def _field(field: FieldInfo, value: object) -> object:
+def _field(field: FieldInfo, value: object, shown: str) -> object:
     """The value in builtin types. Raises Refused."""
     plain = msgspec.to_builtins(value)
     if field.encode_name.endswith(SECONDS):
-        plain = _seconds(plain)
+        plain = _seconds(plain, shown)
     try:
         msgspec.convert(plain, field.type, strict=True)
     except msgspec.ValidationError as error:
-        raise Refused(_objection(field, plain, str(error))) from None
+        raise Refused(_objection(field, plain, shown, str(error))) from None
     return plain
 
 
-def _seconds(value: object) -> object:
+def _seconds(value: object, shown: str) -> object:
     """Durations as numbers of seconds; numbers as they are."""
     if isinstance(value, list):
-        return [_seconds(each) for each in value]
+        return [_seconds(each, "an item") for each in value]
     if not isinstance(value, str):
         return value
     try:
         return parse_duration(value)
     except Refused as refused:
-        raise Refused(f"{quoted(value)} {refused}") from None
+        raise Refused(f"{shown} {refused}") from None
 
 
-def _objection(field: FieldInfo, value: object, words: str) -> str:
+def _objection(field: FieldInfo, value: object, shown: str, words: str) -> str:
     """The message about a value; msgspec's own words repeat values and are not used."""
     wanted = describe(inspect.type_info(field.type))
     if field.encode_name.endswith(SECONDS):
-        wanted = "a number of seconds or a duration such as `20s`"
+        wanted = wanted.replace("a number", "a number of seconds or a duration such as `20s`")
     at = _AT.search(words)
     inside = f" (wrong at `{at[1]}`)" if at else ""
-    found = quoted(value)
-    if isinstance(value, str) and "text" not in wanted:
-        found = f"the text {found}"
+    found = f"the text {shown}" if isinstance(value, str) and "text" not in wanted else shown
     return f"{found} does not fit{inside}; write {wanted}"
 
 
@@ -135,7 +142,7 @@ def describe(kind: inspect.Type) -> str:
             return "a mapping"
         case inspect.Metadata():
             return describe(kind.type)
-    return shape(None) if kind is None else "another value"
+    return "a value of another type"
 
 
 def _range(kind: inspect.IntType | inspect.FloatType) -> str:

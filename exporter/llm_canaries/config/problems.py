@@ -5,9 +5,12 @@ from difflib import get_close_matches
 
 from msgspec import Struct
 
+from llm_canaries.config.lookalikes import mask_keys
+
 Path = tuple[str | int, ...]
 """Where a value is: keys and list indexes from the root of its document."""
 
+EMPTY = '""'
 SHOWN = 60  # characters of a value that a message repeats
 
 
@@ -48,7 +51,10 @@ class Places(Struct, frozen=True):
 
 
 class Problems:
-    """The problems of one document as they are found; what lies in a spoiled value is not told again."""
+    """The problems of one document as they are found; what lies in a spoiled value is not told again.
+
+    `hide` takes secrets out of a message; `written` is what stood where a value was filled in.
+    """
 
     def __init__(self, file: str, places: Places, root: int = 1) -> None:
         self._file = file
@@ -57,9 +63,10 @@ class Problems:
         self._found: list[Problem] = []
         self._spoiled: set[Path] = set()
         self.hide: Callable[[str], str] = str
+        self.written: dict[Path, str] = {}
 
     def add(self, path: Path, message: str, *, key: bool = False) -> None:
-        """Tells of `path` unless it lies in something already told to be unusable."""
+        """Tells of `path` unless it lies in something already told to be unusable; `key`: of its key."""
         if not self.spoiled(path):
             self.add_line(self._places.line(path, key=key), message)
 
@@ -77,7 +84,18 @@ class Problems:
 
     def told(self, path: Path, message: str) -> str:
         """The message led by what `path` is called inside its gateway, canary or definition."""
-        return f"`{label(path, self._root)}`: {message}"
+        return f"`{plain(self.hide(label(path, self._root)))}`: {message}"
+
+    def shown(self, path: Path, value: object) -> str:
+        """The value as it is written in the document, `${…}` and all, without secrets, in backticks."""
+        source = self.source(path, value)
+        return quoted(self.hide(source) if isinstance(source, str) else source)
+
+    def source(self, path: Path, value: object) -> object:
+        """The text at `path` in which something was filled in, the value itself where nothing was."""
+        while path and not self.has(path):
+            path = path[:-1]
+        return self.written.get(path, value)
 
     def spoil(self, path: Path) -> None:
         """Marks a value as unusable: its problem has been told."""
@@ -102,12 +120,13 @@ def label(path: Path, root: int) -> str:
     steps = path[root:] or path
     if isinstance(steps[0], int):
         steps = path
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{plain(step)}" for step in steps)
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step or EMPTY}" for step in steps)
     return text.removeprefix(".")
 
 
 def plain(text: str) -> str:
-    """The text on one line, without backticks, cut where it is long."""
+    """The text on one line, without backticks and what looks like a key, cut where it is long."""
+    text = mask_keys(text)
     cut = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
     return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in cut).replace("`", "'")
 
@@ -116,6 +135,8 @@ def quoted(value: object) -> str:
     """A scalar as it is written in YAML, in backticks; a container by its name only."""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
+    if value == "":
+        return f"`{EMPTY}`"
     if isinstance(value, str | int | float):
         return f"`{plain(str(value))}`"
     return shape(value)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -57,6 +56,25 @@ class Of:
         return value
 
 
+@dataclass(frozen=True)
+class NotEmpty:
+    """A list or mapping with something in it."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        found = handler(schema)
+        bounds = {"minItems": 1, "uniqueItems": True} if found["type"] == "array" else {"minProperties": 1}
+        return found | bounds
+
+    def check(self, value: Any) -> Any:
+        """The value. Raises Refused."""
+        if not value:
+            raise Refused("is empty; write at least one")
+        return value
+
+
 def _one_of(noun: str, *names: str) -> BeforeValidator:
     def check(value: object) -> object:
         if value not in names:
@@ -66,14 +84,12 @@ def _one_of(noun: str, *names: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _filled(value: Any) -> Any:
-    if not value:
-        raise Refused("is empty; write at least one, or leave the key out")
-    return value
-
-
 def _model(value: object) -> object:
-    return {"id": value} if isinstance(value, str) else value
+    if isinstance(value, str):
+        return {"id": value}
+    if not isinstance(value, dict | ModelConfig):
+        raise Refused("is not a model; write its id in quotes, or a mapping with `id`")
+    return value
 
 
 def _ways(value: object) -> object:
@@ -86,7 +102,7 @@ def _ways(value: object) -> object:
     return tuple(value)
 
 
-Filled = AfterValidator(_filled)
+Filled = NotEmpty()
 KindName = Annotated[str, Of("kind", "kinds")]
 DialectName = Annotated[str, Of("dialect", "dialects")]
 ProfileName = Annotated[str, Of("profile", "profiles")]
@@ -122,31 +138,31 @@ class ModelConfig(Shape):
     """A model id, and what the user knows of it; None is "not known"."""
 
     id: Line = Field(description="the model id to ask for")
-    vision: Bool | None = Field(None, description="whether it sees images")
-    thinking: Bool | None = Field(None, description="whether it can reason")
-    thinking_off: Bool | None = Field(None, description="whether reasoning can be switched off")
+    vision: Bool | None = Field(default=None, description="whether it sees images")
+    thinking: Bool | None = Field(default=None, description="whether it can reason")
+    thinking_off: Bool | None = Field(default=None, description="whether reasoning can be switched off")
 
 
 class Limits(Shape):
     """How long and how much: seconds to connect, to the first byte, between bytes, in all; bytes of body."""
 
-    connect: Duration = Field(5.0, description="time to connect")
-    first_byte: Duration = Field(60.0, description="time to the first byte of an answer")
-    idle: Duration = Field(30.0, description="time between two pieces of an answer")
-    total: Duration = Field(120.0, description="time for a whole answer")
-    body: Size = Field(8 * 1024 * 1024, description="size of an answer")
+    connect: Duration = Field(default=5.0, description="time to connect, `5s` if absent")
+    first_byte: Duration = Field(default=60.0, description="time to the first byte of an answer, `60s` if absent")
+    idle: Duration = Field(default=30.0, description="time between two pieces of an answer, `30s` if absent")
+    total: Duration = Field(default=120.0, description="time for a whole answer, `120s` if absent")
+    body: Size = Field(default=8 * 1024 * 1024, description="size of an answer, `8MiB` if absent")
 
 
 class ProviderConfig(Shape):
     """An upstream of the embedded core."""
 
     url: Url = Field(description="the provider's base URL")
-    api_key: Secret | None = Field(None, description="its key, as `${VARIABLE}` or `${file:/path}`")
-    profile: ProfileName = Field("generic", description="what is known of the provider")
-    dialects: Dialects | None = Field(None, description="the dialects it speaks")
-    prefix: Name = Field("", description="its models are asked for as `prefix/model`")
-    models: Patterns = Field(("*",), description="patterns of the model ids it serves")
-    aliases: Mapping[Line, Line] = Field({}, description="other names of its models: `alias: model`")
+    api_key: Secret | None = Field(default=None, description="its key, as `${VARIABLE}` or `${file:/path}`")
+    profile: ProfileName = Field(default="generic", description="what is known of the provider")
+    dialects: Dialects | None = Field(default=None, description="the dialects it speaks")
+    prefix: Name = Field(default="", description="its models are asked for as `prefix/model`")
+    models: Patterns = Field(default=("*",), description="patterns of the model ids it serves")
+    aliases: Mapping[Line, Line] = Field(default={}, description="other names of its models: `alias: model`")
 
 
 class GatewayConfig(Shape):
@@ -156,14 +172,14 @@ class GatewayConfig(Shape):
     models: Annotated[tuple[Annotated[ModelConfig, BeforeValidator(_model)], ...], Filled] = Field(
         description="the model ids to ask for, a list"
     )
-    url: Url | None = Field(None, description="the gateway's base URL")
-    api_key: Secret | None = Field(None, description="the client's key, as `${VARIABLE}` or `${file:/path}`")
-    dialects: Dialects | None = Field(None, description="the dialects it speaks")
-    profile: ProfileName = Field("generic", description="what is known of the gateway")
-    headers: Mapping[HeaderName, Secret] = Field({}, description="headers to send along")
-    limits: Limits = Field(Limits(), description="how long and how much")
+    url: Url | None = Field(default=None, description="the gateway's base URL")
+    api_key: Secret | None = Field(default=None, description="the client's key, as `${VARIABLE}` or `${file:/path}`")
+    dialects: Dialects | None = Field(default=None, description="the dialects it speaks")
+    profile: ProfileName = Field(default="generic", description="what is known of the gateway")
+    headers: Mapping[HeaderName, Secret] = Field(default={}, description="headers to send along")
+    limits: Limits = Field(default=Limits(), description="how long and how much")
     providers: Annotated[dict[Name, ProviderConfig], Filled] | None = Field(
-        None, description="upstreams of an embedded gateway"
+        default=None, description="upstreams of an embedded gateway"
     )
 
 
@@ -173,18 +189,18 @@ class CanaryConfig(Shape):
     `params` holds the overrides only, durations in seconds: `merge_params` lays them over the definition's.
     """
 
-    use: DefinitionName | None = Field(None, description="the name of a definition")
-    scenario: ScenarioName | None = Field(None, description="the name of a scenario")
-    name: Name | None = Field(None, description="the name of this canary")
-    gateway: str | None = Field(None, description="the gateway to ask, all of them if absent")
-    every: Interval | None = Field(None, description="the time between two runs")
-    models: Patterns | None = Field(None, description="patterns of the gateway's model ids; `!` excludes")
-    dialects: Dialects | None = Field(None, description="the dialects to ask in")
-    stream: Stream | None = Field(None, description="whether to ask for a stream")
-    profile: ProfileName | None = Field(None, description="what is known of the gateway")
-    severity: Severity | None = Field(None, description="how much a failure matters")
-    thresholds: Thresholds = Field({}, description="levels by measure")
-    params: Params = Field({}, description="parameters of the scenario")
+    use: DefinitionName | None = Field(default=None, description="the name of a definition")
+    scenario: ScenarioName | None = Field(default=None, description="the name of a scenario")
+    name: Name | None = Field(default=None, description="the name of this canary")
+    gateway: str | None = Field(default=None, description="the gateway to ask, all of them if absent")
+    every: Interval | None = Field(default=None, description="the time between two runs")
+    models: Patterns | None = Field(default=None, description="patterns of the gateway's model ids; `!` excludes")
+    dialects: Dialects | None = Field(default=None, description="the dialects to ask in")
+    stream: Stream | None = Field(default=None, description="whether to ask for a stream")
+    profile: ProfileName | None = Field(default=None, description="what is known of the gateway")
+    severity: Severity | None = Field(default=None, description="how much a failure matters")
+    thresholds: Thresholds = Field(default={}, description="levels by measure")
+    params: Params = Field(default={}, description="parameters of the scenario")
 
 
 class Definition(Shape):
@@ -196,14 +212,16 @@ class Definition(Shape):
     every: Interval = Field(description="the time between two runs, such as `10m`")
     dialects: Dialects = Field(description="the dialects to ask in, a list")
     stream: Stream = Field(description="`[false]`, `[true]`, `[false, true]` or `both`")
-    profile: ProfileName | None = Field(None, description="what is known of the gateway")
-    models: Patterns = Field(("*",), description="patterns of the gateway's model ids; `!` excludes")
-    thresholds: Thresholds = Field({}, description="levels by measure")
-    params: Params = Field({}, description="parameters of the scenario")
+    profile: ProfileName | None = Field(default=None, description="what is known of the gateway")
+    models: Patterns = Field(default=("*",), description="patterns of the gateway's model ids; `!` excludes")
+    thresholds: Thresholds = Field(default={}, description="levels by measure")
+    params: Params = Field(default={}, description="parameters of the scenario")
 
 
 class Config(Shape):
     """A whole configuration; `canaries` None means every shipped definition that fits."""
 
     gateways: Annotated[dict[Name, GatewayConfig], Filled] = Field(description="the gateways to ask, by name")
-    canaries: tuple[CanaryConfig, ...] | None = Field(None, description="what to ask; absent: everything shipped")
+    canaries: tuple[CanaryConfig, ...] | None = Field(
+        default=None, description="what to ask; if absent, every shipped definition that fits"
+    )

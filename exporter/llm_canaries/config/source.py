@@ -32,6 +32,7 @@ class Fault(Struct, frozen=True):
     path: Path
     line: int
     message: str
+    spoils: bool = False  # the value is not what was meant, so that nothing more can be said of it
 
 
 class Source(Struct, frozen=True):
@@ -77,7 +78,7 @@ class _Loader(yaml.SafeLoader):
         """The next node and all below it."""
         self.depth += 1
         if self.depth > DEEPEST:
-            raise _too_deep(self.peek_event().start_mark.line + 1)
+            raise _too_deep(self.line + 1)
         node: Node | None = super().compose_node(parent, index)
         self.depth -= 1
         return node
@@ -105,7 +106,7 @@ class _Reading:
         if len(self._open) >= DEEPEST:
             raise _too_deep(line)
         if node.tag not in (_CORE + "seq", _CORE + "map"):
-            self.faults.append(Fault(path, line, _TAG))
+            self.faults.append(Fault(path, line, _TAG, spoils=True))
         self._open.append(node)
         data: object
         if isinstance(node, SequenceNode):
@@ -178,7 +179,7 @@ class _Reading:
         if tag not in ("str", "merge") and tag != _plain_tag(text):
             message = _TAG
         if message:
-            self.faults.append(Fault(path, _line(node), message))
+            self.faults.append(Fault(path, _line(node), message, spoils=True))
             return ""
         if tag == "null":
             return None
@@ -204,7 +205,7 @@ def _compose(text: str) -> Node:
     try:
         root = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
-        raise _unreadable(error) from None
+        raise _unreadable(error, text) from None
     except (yaml.YAMLError, ValueError, OverflowError):
         raise _Unreadable(loader.line + 1, _OTHER) from None
     finally:
@@ -226,7 +227,7 @@ _ADVICE: Mapping[str, str] = {
     "undefined alias": "an alias names no anchor above it; put text that begins with `*` in quotes",
     "duplicate anchor": "an anchor is given twice; put text that begins with `&` in quotes",
     "tag": _TAG,
-    "mapping values are not allowed": "a `:` is not allowed here; align the keys, put text with `: ` in quotes",
+    "mapping values are not allowed": "a `:` is not allowed here; check the line above, align keys, quote text with `: `",
     "could not find expected ':'": "a key has no `:`, or a value is not indented; write `key: value`",
     "cannot start any token": "a value cannot begin with this character; put the text in quotes",
     "unknown escape": "an unknown escape in double quotes; use single quotes, or `\\\\` for a backslash",
@@ -238,8 +239,11 @@ _ADVICE: Mapping[str, str] = {
 }
 
 
-def _unreadable(error: yaml.MarkedYAMLError) -> _Unreadable:
+def _unreadable(error: yaml.MarkedYAMLError, text: str) -> _Unreadable:
     words = f"{error.problem} {error.context}"
+    mark = error.problem_mark
+    if mark is not None and "expected ','" in words and text[max(0, mark.index - 1) : mark.index + 1] == "${":
+        return _Unreadable(mark.line + 1, "a `${…}` inside `{ }` or `[ ]` needs quotes; write `\"${…}\"`")
     opened = error.context in _OPEN and "escape" not in words
     marks = (error.context_mark, error.problem_mark) if opened else (error.problem_mark, error.context_mark)
     line = next((mark.line + 1 for mark in marks if mark is not None), 1)

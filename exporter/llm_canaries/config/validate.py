@@ -6,16 +6,19 @@ from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from llm_canaries.config.known import Known
-from llm_canaries.config.problems import Path, Problems, allowed, plain, quoted, shape
+from llm_canaries.config.problems import Path, Problems, allowed, listed, plain, quoted, shape
+from llm_canaries.config.schema import Of
 
 M = TypeVar("M", bound=BaseModel)
 
 _KEY = "[key]"  # where pydantic says that it speaks of a key
 _WORD = re.compile(r"[A-Za-z0-9_.-]*")
-_BEFORE_USER = re.compile(r"^((?:[a-z]+://)?).*@", re.DOTALL)
+_USER = re.compile(r"^([a-z]+://|).*@", re.DOTALL)
+_QUERY = re.compile(r"[?#].*", re.DOTALL)
 
 _WANTED: Mapping[str, tuple[str, str]] = {
     "string_type": ("text", "put it in quotes"),
@@ -28,9 +31,9 @@ _WANTED: Mapping[str, tuple[str, str]] = {
 
 
 def validate(
-    model: type[M], data: object, root: Path, known: Known, problems: Problems, written: Mapping[Path, str]
+    model: type[M], data: object, root: Path, known: Known, problems: Problems
 ) -> M | None:
-    """The model of the data at `root`, None where anything in it is wrong; `written` is what stood in filled values."""
+    """The model of the data at `root`, None where anything in it is wrong."""
     try:
         return model.model_validate(data, context=known)
     except ValidationError as error:
@@ -40,14 +43,13 @@ def validate(
         key = path[-1:] == (_KEY,) and not problems.has(path)
         path = path[:-1] if key else path
         if detail["type"] == "missing":
-            field = str(path[-1])
-            hint = _fields(model, detail["loc"][:-1])[field].description
-            problems.add(path[:-1], f"missing key `{field}`; write {hint}", key=True)
+            field = _fields(model, detail["loc"][:-1])[str(path[-1])]
+            problems.add(path[:-1], f"missing key `{path[-1]}`; write {_wanted(field, known)}", key=True)
         elif detail["type"] == "extra_forbidden":
             names = _fields(model, detail["loc"][:-1])
             problems.add(path, f"unknown key {_key(str(path[-1]))}; {allowed(path[-1], names)}", key=True)
         else:
-            problems.add(path, problems.told(path, _words(detail, path, problems, written, key=key)), key=key)
+            problems.add(path, problems.told(path, _words(detail, path, problems, key=key)), key=key)
     return None
 
 
@@ -66,7 +68,7 @@ def secret_texts(data: object, *, secret: bool = False) -> Iterator[str]:
 _SECRET = ("api_key", "headers")
 
 
-def _words(detail: ErrorDetails, path: Path, problems: Problems, written: Mapping[Path, str], *, key: bool) -> str:
+def _words(detail: ErrorDetails, path: Path, problems: Problems, *, key: bool) -> str:
     """What is wrong with one value; the value itself only where it can be shown."""
     value = detail["input"]
     hidden = not key and any(step in _SECRET for step in path)
@@ -74,23 +76,24 @@ def _words(detail: ErrorDetails, path: Path, problems: Problems, written: Mappin
         wanted, advice = _WANTED[detail["type"]]
         if wanted == "text" and isinstance(value, dict | list):
             advice = "write one value"
-        scalar = isinstance(value, bool | int | float) or (isinstance(value, str) and wanted == "a boolean")
-        found = f"{shape(value)}, {quoted(value)}" if scalar and not hidden else shape(value)
-        return f"expected {wanted}, found {_as_written(found, path, problems, written)}; {advice}"
+        found = shape(value)
+        if not hidden and (isinstance(value, bool | int | float) or (isinstance(value, str) and wanted == "a boolean")):
+            found += f", {problems.shown(path, value)}"
+        return f"expected {wanted}, found {found}; {advice}"
     refused = detail.get("ctx", {}).get("error")
-    message = str(refused) if detail["type"] == "value_error" else "cannot be used; see the documentation of this key"
-    if hidden or isinstance(value, list | tuple | dict) or value is None:
-        subject = "the value" if hidden else f"the {shape(value).split()[-1]}"
-        return f"{subject} {message}"
-    shown = _BEFORE_USER.sub(r"\1***@", value) if isinstance(value, str) and "@" in value else value
-    return f"{_as_written(quoted(shown), path, problems, written)} {message}"
+    message = str(refused) if detail["type"] == "value_error" else "cannot be used; see what this key allows"
+    if hidden or isinstance(value, list | tuple | dict):
+        return f"the {'value' if hidden else shape(value).split()[-1]} {message}"
+    if path[-1:] == ("url",):
+        url = _USER.sub(r"\1***@", str(problems.source(path, value)))
+        return f"{quoted(problems.hide(_QUERY.sub('?***', url)))} {message}"
+    return f"{quoted(value) if key else problems.shown(path, value)} {message}"
 
 
-def _as_written(shown: str, path: Path, problems: Problems, written: Mapping[Path, str]) -> str:
-    """The text in the document where the value was filled in, `shown` where it stands there itself."""
-    while path and not problems.has(path):
-        path = path[:-1]
-    return quoted(written[path]) if path in written else shown
+def _wanted(field: FieldInfo, known: Known) -> str:
+    """What a missing key needs: its description, and the names it may have."""
+    names = [name for each in field.metadata if isinstance(each, Of) for name in getattr(known, each.table)]
+    return f"{field.description}; allowed: {listed(sorted(names))}" if names else str(field.description)
 
 
 def _key(name: str) -> str:
@@ -100,7 +103,7 @@ def _key(name: str) -> str:
     return f"`{plain(name)}`" if start == name else f"`{plain(start)}…` (is a space missing after its `:`?)"
 
 
-def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> Mapping[str, Any]:
+def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> Mapping[str, FieldInfo]:
     """The fields of the model that lies at `loc` inside `model`."""
     at: Any = model
     for step in loc:
@@ -109,9 +112,8 @@ def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> Mapping[str, 
             at = at.model_fields[str(step)].annotation
         else:
             at = get_args(at)[0 if isinstance(step, int) else 1]
-    at = _model_in(at)
-    assert issubclass(at, BaseModel)
-    return at.model_fields
+    found: type[BaseModel] = _model_in(at)
+    return found.model_fields
 
 
 def _model_in(annotation: Any) -> Any:

@@ -102,7 +102,7 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
     "text-usage": M(help="token counts as words", body=d.text_usage_body),
     "over-cap": M(help="more output than the limit sent", say=d.over_cap),
     "drifting-input": M(help="streams count other input", stream=d.drifting_input),
-    "inflated-stream": M(help="streams count tenfold output", stream=d.inflated_output),
+    "inflated-stream": M(help="streams count hundredfold output", stream=d.inflated_output),
     "lost-reasoning": M(help="streams lose the reasoning count", stream=d.lost_reasoning),
     "shrinking-usage": M(help="message_delta counts less than message_start", body=d.shrinking_body),
     # thinking

@@ -12,6 +12,7 @@ from msgspec import Struct
 from llm_canaries.proxy.breaker import Breaker
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.gateway import Limits, Unanswered
+from llm_canaries.proxy.headers import STANDING_HEADERS
 from llm_canaries.proxy.routes import Provider, Route, exposed, find_route
 from llm_canaries.proxy.translate import Pair, answer_losses, gather, translate_answer, translate_ask
 from llm_canaries.proxy.transport import Transport
@@ -92,10 +93,9 @@ class Core:
         headers = (*request.headers, *self._auth(provider, pair.provider), *send.headers.items())
         started = self._clock.monotonic()
         self._started(provider)
-        success = False
+        success = False  # until the answer has been read without a break
         try:
             async with self._transports[provider.name].request("POST", request.path, headers, request.body) as answer:
-                success = answer.status < 500 and answer.status != 429
                 attempt = self._attempted(provider, started, answer.status)
                 now = self._clock.wall()
                 limit = provider.limits.body
@@ -104,15 +104,16 @@ class Core:
                 )
                 losses = (*request.losses, *answer_losses(pair))
                 yield CoreAnswer(body, answer.status, answer.headers, (attempt,), losses, chunks)
-        except Unanswered:
-            success = False
-            raise
+                success = answer.status < 500 and answer.status != 429
+        except Unanswered as error:
+            attempt = self._attempted(provider, started, None, error.fault.reason)
+            raise Unanswered(error.fault, (attempt,)) from None
         finally:
             self._finished(provider, success=success)
 
     async def _listed(self, provider: Provider) -> list[str]:
         dialect = DIALECTS[provider.dialects[0]]
-        headers = self._auth(provider, provider.dialects[0])
+        headers = (*STANDING_HEADERS.get(dialect.name, ()), *self._auth(provider, dialect.name))
         async with self._transports[provider.name].request("GET", dialect.models_path, headers, None) as answer:
             body = await gather(answer.chunks(), LISTING_LIMIT)
         if answer.status >= 400:
@@ -135,9 +136,9 @@ class Core:
         name = provider.name
         self.breakers[name] = self.breakers[name].after(success=success, now=self._clock.monotonic())
 
-    def _attempted(self, provider: Provider, started: float, status: int) -> Attempt:
+    def _attempted(self, provider: Provider, started: float, status: int | None, reason: str = "") -> Attempt:
         duration = self._clock.monotonic() - started
-        return Attempt(provider=provider.name, credential="default", status=status, duration=duration)
+        return Attempt(provider=provider.name, credential="default", status=status, duration=duration, reason=reason)
 
 
 async def _once(body: bytes) -> AsyncIterator[bytes]:

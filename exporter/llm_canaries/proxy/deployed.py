@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from msgspec import Struct
 
 from llm_canaries.proxy.gateway import Limits
+from llm_canaries.proxy.headers import STANDING_HEADERS
 from llm_canaries.proxy.transport import HttpAnswer, Transport
 from llm_canaries.wire.dialects import DIALECTS
 from llm_canaries.wire.exchange import Attempt, Look, Loss, Request, Send
@@ -50,7 +51,8 @@ class Deployed:
         dialect = DIALECTS[send.dialect]
         if isinstance(send.ask, bytes):
             json: Headers = (("content-type", "application/json"),)
-            request = Request(path=dialect.path, headers=json, body=send.ask)
+            headers = (*json, *STANDING_HEADERS.get(dialect.name, ()))
+            request = Request(path=dialect.path, headers=headers, body=send.ask)
         else:
             request = dialect.write_ask(send.ask, send.profile)
         headers = (*request.headers, *self._auth(send.dialect), *self._headers, *send.headers.items())

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.gateway import Answering, Gateway, Limits, Unanswered
 from llm_canaries.wire.answer import Received, read_answer
+from llm_canaries.wire.dialects import DIALECTS
 from llm_canaries.wire.exchange import Exchange, Look, Page, Send
 from llm_canaries.wire.fault import Fault, FaultReason, is_html, read_fault
 
@@ -20,7 +21,7 @@ MOST_ARRIVALS = 4096  # times kept of one answer; later ones overwrite the last
 
 async def exchange(gateway: Gateway, send: Send, *, clock: Clock) -> Exchange:
     """`send` and its answer. Raises WireError only where the ask itself cannot be written."""
-    collecting = _Collecting(clock, gateway.limits)
+    collecting = _Collecting(clock, gateway.limits, _written(send))
     try:
         async with asyncio.timeout(gateway.limits.total), gateway.open(send) as answer:
             await collecting.collect(answer)
@@ -31,7 +32,7 @@ async def exchange(gateway: Gateway, send: Send, *, clock: Clock) -> Exchange:
 
 async def look_at(gateway: Gateway, look: Look, *, clock: Clock) -> Page:
     """The page that `look` asks for; `fault` is set where it did not come whole."""
-    collecting = _Collecting(clock, gateway.limits)
+    collecting = _Collecting(clock, gateway.limits, b"")
     try:
         async with asyncio.timeout(gateway.limits.total), gateway.look(look) as answer:
             await collecting.collect(answer)
@@ -41,6 +42,8 @@ async def look_at(gateway: Gateway, look: Look, *, clock: Clock) -> Page:
     fault = got.fault
     if fault is None and got.status is not None and got.status >= 400:
         fault = read_fault(got.status, got.headers, got.body, clock.wall())
+    elif fault is None and got.status is not None and got.status >= 300:
+        fault = Fault(reason=FaultReason.NO_ROUTE, status=got.status, message="redirects elsewhere")
     elif fault is None and is_html(got.body):
         fault = Fault(reason=FaultReason.HTML, status=got.status, message="an HTML page instead of the API")
     return Page(
@@ -51,12 +54,12 @@ async def look_at(gateway: Gateway, look: Look, *, clock: Clock) -> Page:
 class _Collecting:
     """An answer on its way in."""
 
-    def __init__(self, clock: Clock, limits: Limits) -> None:
+    def __init__(self, clock: Clock, limits: Limits, sent: bytes) -> None:
         self._clock, self._limits = clock, limits
         self._started = clock.monotonic()
         self._body = bytearray()
         self._arrivals: list[tuple[float, int]] = []
-        self._head = Received(sent=b"", status=None)
+        self._head = Received(sent=sent, status=None)
         self._cut = False
         self._fault: Fault | None = None
 
@@ -72,9 +75,10 @@ class _Collecting:
         async with aclosing(_generator(answer)) as chunks:
             async for chunk in chunks:
                 self._body += chunk
+                too_large = len(self._body) > self._limits.body
+                del self._body[self._limits.body :]
                 self._arrived()
-                if len(self._body) > self._limits.body:
-                    del self._body[self._limits.body :]
+                if too_large:
                     self._cut = True
                     message = f"more than {self._limits.body} bytes"
                     self._fault = Fault(
@@ -87,6 +91,7 @@ class _Collecting:
         self._cut = True
         if isinstance(error, Unanswered):
             self._fault = replace(error.fault, status=error.fault.status or self._head.status)
+            self._head = replace(self._head, attempts=self._head.attempts or error.attempts)
         else:
             message = f"not whole within {self._limits.total:g} s"
             self._fault = Fault(reason=FaultReason.TOTAL_TIMEOUT, status=self._head.status, message=message)
@@ -108,6 +113,11 @@ class _Collecting:
             self._arrivals.append(moment)
         else:
             self._arrivals[-1] = moment
+
+
+def _written(send: Send) -> bytes:
+    """The body that `send` is, also for an ask that nobody answers. Raises WireError."""
+    return send.ask if isinstance(send.ask, bytes) else DIALECTS[send.dialect].write_ask(send.ask, send.profile).body
 
 
 async def _generator(answer: Answering) -> AsyncGenerator[bytes, None]:

@@ -22,11 +22,12 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 class Unanswered(Exception):
-    """No whole answer came; the fault says why."""
+    """No whole answer came; the fault says why, `attempts` who was tried where no answer began."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: Fault, attempts: tuple[Attempt, ...] = ()) -> None:
         super().__init__(f"{fault.reason}: {fault.message}")
         self.fault = fault
+        self.attempts = attempts
 
 
 class Answering(Protocol):

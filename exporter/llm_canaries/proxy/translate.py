@@ -7,13 +7,13 @@ from msgspec import Struct
 
 from llm_canaries.proxy.gateway import Unanswered
 from llm_canaries.wire.dialects import DIALECTS
-from llm_canaries.wire.event import Event, Head
-from llm_canaries.wire.exchange import Loss, Request, Writer
+from llm_canaries.wire.event import Event, Head, Liveness
+from llm_canaries.wire.exchange import Loss, Reader, Request, Writer
 from llm_canaries.wire.fault import Fault, FaultReason, read_envelope, read_fault
 from llm_canaries.wire.headers import Headers
 from llm_canaries.wire.json import WireError, encode
 from llm_canaries.wire.profile import Profile
-from llm_canaries.wire.sse import Decoder
+from llm_canaries.wire.sse import Decoder, Frame
 
 
 class Pair(Struct, frozen=True):
@@ -96,22 +96,27 @@ async def _translate_stream(pair: Pair, chunks: AsyncIterator[bytes]) -> AsyncIt
     decoder, reader = Decoder(), DIALECTS[pair.provider].reader()
     writer = None
     async for chunk in chunks:
-        events: list[Event] = []
-        for frame in decoder.feed(chunk):
-            events += reader.feed(frame)
+        events = _read(reader, decoder.feed(chunk))
         writer = writer or _writer(pair, events)
         if writer is not None and (out := b"".join(writer.feed(event) for event in events)):
             yield out
-    tail: list[Event] = [event for frame in decoder.close() for event in reader.feed(frame)]
-    tail += reader.close()
+    tail = [*_read(reader, decoder.close()), *reader.close()]
     writer = writer or _writer(pair, tail)
     if writer is not None:
         yield b"".join(writer.feed(event) for event in tail) + writer.close()
 
 
+def _read(reader: Reader, frames: Sequence[Frame]) -> list[Event]:
+    try:
+        return [event for frame in frames for event in reader.feed(frame)]
+    except WireError as error:
+        raise Unanswered(Fault(reason=FaultReason.MALFORMED_BODY, message=str(error))) from None
+
+
 def _writer(pair: Pair, events: Sequence[Event]) -> Writer | None:
+    """A writer as soon as it is known who answers; a keep-alive before that tells nothing."""
     head = next((event for event in events if isinstance(event, Head)), None)
-    if head is None and events:
+    if head is None and any(not isinstance(event, Liveness) for event in events):
         head = Head(id="", model="")
     return DIALECTS[pair.client].writer(head) if head is not None else None
 

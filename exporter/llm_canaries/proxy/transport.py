@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
+from aiohttp.http_exceptions import ContentEncodingError
 from msgspec import Struct
 
 from llm_canaries.proxy.gateway import Limits, Unanswered
@@ -16,10 +17,11 @@ USER_AGENT = "llm-canaries"
 
 
 class HttpAnswer(Struct, frozen=True):
-    """An HTTP answer that is arriving: first the first-byte limit holds, then the idle limit."""
+    """An HTTP answer that is arriving: the first byte is due `first_by` (loop time), then the idle limit holds."""
 
     response: aiohttp.ClientResponse
     limits: Limits
+    first_by: float
 
     @property
     def status(self) -> int:
@@ -33,19 +35,28 @@ class HttpAnswer(Struct, frozen=True):
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises Unanswered."""
-        limit, reason = self.limits.first_byte, FaultReason.FIRST_BYTE_TIMEOUT
+        loop = asyncio.get_running_loop()
+        due, limit, reason = self.first_by, self.limits.first_byte, FaultReason.FIRST_BYTE_TIMEOUT
         while True:
             try:
-                async with asyncio.timeout(limit):
+                async with asyncio.timeout_at(due):
                     chunk = await self.response.content.readany()
             except TimeoutError:
-                raise Unanswered(_timeout(reason, limit)) from None
+                raise Unanswered(self._silence(reason, limit)) from None
             except (aiohttp.ClientError, OSError) as error:
                 raise Unanswered(_fault(error)) from None
             if not chunk:
                 return
             yield chunk
             limit, reason = self.limits.idle, FaultReason.IDLE_TIMEOUT
+            due = loop.time() + limit
+
+    def _silence(self, reason: FaultReason, limit: float) -> Fault:
+        """Why nothing came: aiohttp hangs up over broken framing and lets whoever reads the body wait."""
+        connection = self.response.connection
+        if connection is not None and connection.transport is None:
+            return Fault(reason=FaultReason.MALFORMED_BODY, message="not HTTP: broken framing of the body")
+        return _timeout(reason, limit)
 
 
 class Transport:
@@ -62,13 +73,14 @@ class Transport:
     ) -> AsyncIterator[HttpAnswer]:
         """Sends one request; the answer's head has arrived. Raises Unanswered."""
         own = (("user-agent", USER_AGENT), ("accept-encoding", "identity"))
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self.limits.connect)
+        timeout = aiohttp.ClientTimeout(total=None, connect=self.limits.connect)  # resolving and TLS included
+        first_by = asyncio.get_running_loop().time() + self.limits.first_byte
         try:
-            async with asyncio.timeout(self.limits.first_byte):
+            async with asyncio.timeout_at(first_by):
                 response = await self._session.request(
                     method,
                     self._url + path,
-                    headers=[*own, *headers],
+                    headers=_one_each((*own, *headers)),
                     data=body,
                     timeout=timeout,
                     allow_redirects=False,
@@ -77,10 +89,10 @@ class Transport:
             raise Unanswered(_timeout(FaultReason.CONNECT_TIMEOUT, self.limits.connect)) from None
         except TimeoutError:
             raise Unanswered(_timeout(FaultReason.FIRST_BYTE_TIMEOUT, self.limits.first_byte)) from None
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unanswered(_fault(error)) from None
         try:
-            yield HttpAnswer(response, self.limits)
+            yield HttpAnswer(response, self.limits, first_by)
         finally:
             response.close()
 
@@ -94,11 +106,16 @@ def new_session() -> aiohttp.ClientSession:
     )
 
 
+def _one_each(headers: Headers) -> dict[str, str]:
+    """Every name once, the last value winning: a configured header replaces our own."""
+    return {name.lower(): value for name, value in headers}
+
+
 def _timeout(reason: FaultReason, seconds: float) -> Fault:
     return Fault(reason=reason, message=f"nothing within {seconds:g} s")
 
 
-def _fault(error: aiohttp.ClientError | OSError) -> Fault:
+def _fault(error: aiohttp.ClientError | OSError | ValueError) -> Fault:
     """The fault that a client error is; the order matters, for aiohttp's errors inherit from each other."""
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError | aiohttp.ServerFingerprintMismatch):
         return Fault(reason=FaultReason.TLS, message=_words(error))
@@ -106,8 +123,11 @@ def _fault(error: aiohttp.ClientError | OSError) -> Fault:
         return Fault(reason=FaultReason.CONNECT, message=_words(error))
     if isinstance(error, aiohttp.ClientResponseError):
         return Fault(reason=FaultReason.MALFORMED_BODY, message=f"not HTTP: {error.message}"[:200])
-    if isinstance(error, aiohttp.InvalidURL):
-        return Fault(reason=FaultReason.CONNECT, message="not a URL that can be asked")
+    if isinstance(error, aiohttp.ClientPayloadError) and isinstance(error.__cause__, ContentEncodingError):
+        return Fault(reason=FaultReason.MALFORMED_BODY, message=_words(error))
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError | ValueError):
+        # whatever else: a host name that IDNA refuses, or a header with a line end; its words may hold the key
+        return Fault(reason=FaultReason.CONNECT, message="not a URL, or not a header, that can be sent")
     return Fault(reason=FaultReason.CONNECTION_LOST, message=_words(error))
 
 
@@ -115,4 +135,4 @@ def _words(error: Exception) -> str:
     """The error's own words without the object addresses aiohttp puts into them."""
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"{error.host}:{error.port}: {error.os_error.strerror or error.os_error}"[:200]
-    return (str(error) or type(error).__name__)[:200]
+    return (" ".join(str(error).split()) or type(error).__name__)[:200]

@@ -8,7 +8,8 @@ from llm_canaries.canary.run import Run
 
 
 def row(run: Run) -> dict[str, Any]:
-    """One run in the shape of `canaries run --json` (DESIGN 6); `stream` is null where both ways were asked."""
+    """One run in the shape of `canaries run --json` (DESIGN 6); `stream` is null where both ways were asked,
+    `reason` and `fault_domain` where there are none."""
     case, finding = run.case, run.finding
     return {
         "canary": case.canary,
@@ -18,12 +19,11 @@ def row(run: Run) -> dict[str, Any]:
         "dialect": case.dialect,
         "stream": case.stream,
         "outcome": finding.outcome.value,
-        "reason": str(finding.reason),
+        "reason": str(finding.reason) or None,
         "fault_domain": finding.fault_domain.value if finding.fault_domain else None,
         "severity": case.severity.value,
         "latency_seconds": None if run.latency is None else round(run.latency, 4),
         "tokens": run.tokens,
-        "detail": finding.detail,
     }
 
 

@@ -66,7 +66,7 @@ class Arm(Struct, frozen=True):
         That is a lower bound: no text is more tokens than bytes. None where nothing is counted.
         """
         usage, reply = usage_of(self.exchange), self.exchange.reply
-        if usage is None or reply is None or usage.reasoning is not None or usage.output is None:
+        if usage is None or reply is None or usage.reasoning is not None or not usage.output:
             return usage.reasoning if usage is not None else None
         return max(0, usage.output - len(reply.text.encode()) - ANSWER_SLACK)
 

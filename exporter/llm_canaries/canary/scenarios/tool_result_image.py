@@ -129,7 +129,7 @@ _OMISSION = re.compile(
 
 
 _REJECTIONS: tuple[tuple[Reason, re.Pattern[str]], ...] = (
-    (Reason.ORDER, re.compile(r"preceding message|must be followed by tool|roles? must alternate|without tool_result")),
+    (Reason.ORDER, re.compile(r"preceding message|must be followed by tool|roles? must alternate")),
     (Reason.ID_MISMATCH, re.compile(r"tool_call_id|tool_use_id|tool_use ids")),
     (
         Reason.REJECTED_MEDIA,
@@ -144,7 +144,7 @@ def _rejected(fault: Fault) -> Finding:
     if fault.reason is FaultReason.TOO_LARGE:
         return failed(Reason.STRINGIFIED, Domain.TRANSLATION, fault.message)
     if fault.reason is FaultReason.BAD_REQUEST:
-        words = fault.message.lower()
+        words = fault.message.lower().replace("`", "")
         for reason, pattern in _REJECTIONS:
             if pattern.search(words):
                 return failed(reason, Domain.TRANSLATION, f"HTTP {fault.status}: {fault.message}")

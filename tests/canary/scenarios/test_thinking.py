@@ -1,0 +1,135 @@
+import pytest
+from msgspec.structs import replace
+from plays import chat, counts, play
+
+from llm_canaries.canary.scenarios.thinking import SCENARIO, Memory
+from llm_canaries.wire.message import Thinking
+from llm_canaries.wire.profile import ModelFacts
+
+
+def level(step):
+    return step.ask.thinking.effort
+
+
+def spending(none=0, low=200, high=2400, **more):
+    """A model that counts so many reasoning tokens at each level."""
+    spent = {"none": none, "low": low, "high": high}
+    return lambda step: chat(step, "42", usage=counts(20, spent[level(step)] + 2, spent[level(step)]), **more)
+
+
+def test_three_arms_of_one_prompt():
+    finding, steps = play(SCENARIO, spending())
+    assert finding.outcome == "pass"
+    assert [level(step) for step in steps] == ["none", "low", "high"]
+    prompts = {step.ask.messages[0].content[0].text.partition("] ")[2] for step in steps}
+    assert len(prompts) == 1
+    assert len({step.mark for step in steps}) == 3
+
+
+def test_messages_speaks_in_budgets_within_the_cap():
+    steps = []
+
+    def answers(step):
+        steps.append(step)
+        return chat(step, body=b'{"content":[{"type":"text","text":"4"}],"model":"m","stop_reason":"end_turn"}')
+
+    play(SCENARIO, answers, dialect="anthropic_messages")
+    controls = [step.ask.thinking for step in steps]
+    assert controls[0] == Thinking(mode="disabled")
+    assert [each.budget for each in controls[1:]] == [1024, 4096]
+    assert all(step.ask.max_tokens > (step.ask.thinking.budget or 0) for step in steps)
+
+
+def test_a_model_that_cannot_be_switched_off_is_not_asked_to():
+    _, steps = play(SCENARIO, spending(), facts=ModelFacts(thinking_off=False))
+    assert [level(step) for step in steps] == ["low", "high"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        (spending(none=1), "none_ignored"),
+        (lambda s: chat(s, "4", usage=counts(9, 2, 0), reasoning_content="hm"), "none_ignored"),
+        (spending(low=0, high=0), "no_reasoning"),
+        (spending(none=700, low=700, high=700), "none_ignored"),
+        (lambda s: chat(s, status=503, body=b'{"error":{"message":"overloaded"}}'), "overloaded"),
+    ],
+)
+def test_hard_rules_need_one_sample(answers, reason):
+    finding, _ = play(SCENARIO, answers)
+    assert (finding.outcome, finding.reason) == ("fail", reason)
+
+
+def test_an_echoed_level_must_be_the_one_asked_for():
+    def answers(step):
+        exchange = spending()(step)
+        return replace(exchange, reply=replace(exchange.reply, effort="medium"))
+
+    assert play(SCENARIO, answers)[0].reason == "effort_changed"
+
+
+def test_over_budget_has_a_tolerance():
+    def messages(tokens):
+        def answers(step):
+            spent = min(step.ask.thinking.budget or 0, tokens) if step.ask.thinking.budget != 1024 else tokens
+            thinking = b"" if not spent else b'{"type":"thinking","thinking":"h","signature":"s"},'
+            usage = b'{"input_tokens":9,"output_tokens":%d,"output_tokens_details":{"thinking_tokens":%d}}' % (
+                spent + 2,
+                spent,
+            )
+            if step.ask.thinking.mode == "disabled":
+                thinking, usage = b"", b'{"input_tokens":9,"output_tokens":2}'
+            body = b'{"content":[%s{"type":"text","text":"4"}],"model":"m","stop_reason":"end_turn","usage":%s}'
+            return chat(step, body=body % (thinking, usage))
+
+        return answers
+
+    assert play(SCENARIO, messages(1280), dialect="anthropic_messages")[0].outcome == "pass"
+    assert play(SCENARIO, messages(1281), dialect="anthropic_messages")[0].reason == "over_budget"
+
+
+@pytest.mark.parametrize("usage", [None, {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}])
+def test_without_counts_nothing_is_claimed(usage):
+    finding, _ = play(SCENARIO, lambda step: chat(step, "42", usage=usage))
+    assert (finding.outcome, finding.reason) == ("inconclusive", "counts_absent")
+
+
+def test_hidden_reasoning_is_the_output_that_no_word_explains():
+    spent = {"none": 0, "low": 300, "high": 3000}
+    answers = lambda step: chat(step, "42", usage=counts(20, spent[level(step)] + 4))  # noqa: E731
+    assert play(SCENARIO, answers)[0].outcome == "pass"
+    ignoring = lambda step: chat(step, "42", usage=counts(20, 700))  # noqa: E731
+    assert play(SCENARIO, ignoring)[0].reason == "none_ignored"
+    silent = lambda step: chat(step, "42", usage=counts(20, 4))  # noqa: E731
+    assert play(SCENARIO, silent)[0].reason == "counts_absent"
+
+
+def pairs(answers, most=20):
+    """How the order ends, and after how many pairs; the memory goes from run to run."""
+    memory = None
+    for number in range(1, most + 1):
+        finding, _ = play(SCENARIO, answers, memory=memory, seed=number)
+        if finding.outcome == "fail" or finding.memory == Memory("m"):
+            return number, str(finding.reason)
+        memory = finding.memory
+    return most, "undetermined"
+
+
+def test_the_order_is_decided_over_runs():
+    assert pairs(spending(low=200, high=2400)) == (2, "")
+    assert pairs(spending(low=400, high=400)) == (3, "order_flat")
+    assert pairs(spending(low=1000, high=1900)) == (20, "undetermined")
+
+
+def test_undetermined_is_not_a_failure():
+    finding, _ = play(SCENARIO, spending(low=400, high=400))
+    assert finding.outcome == "pass"
+    assert "undetermined" in finding.detail
+    assert finding.memory.pairs == 1
+
+
+def test_another_model_version_starts_over():
+    old = Memory(model="m-old", pairs=9, llr=-2.9)
+    finding, _ = play(SCENARIO, spending(low=400, high=400), memory=old)
+    assert finding.outcome == "pass"
+    assert finding.memory.pairs == 1
