@@ -53,6 +53,8 @@ def only_loopback() -> Iterator[None]:
         return connect_ex(self, address)
 
     def guarded_resolve(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(host, str):
+            host.encode("idna")  # refused here as the real one refuses it
         if isinstance(host, str) and host.endswith(".invalid"):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         try:

@@ -33,8 +33,8 @@ def text_send(dialect: str = "openai_chat", *, stream: bool = False, model: str 
 class ScriptedServer:
     """A listening socket that answers every request with one script; `requests` are the heads it read."""
 
-    def __init__(self, script: Script, repeat: int) -> None:
-        self._script, self._repeat = script, repeat
+    def __init__(self, script: Script) -> None:
+        self._script = script
         self.requests: list[bytes] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -47,9 +47,8 @@ class ScriptedServer:
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 await self._read(reader)
-                for _ in range(self._repeat):
-                    for step in self._script:
-                        await self._act(step, writer)
+                for step in self._script:
+                    await self._act(step, writer)
         finally:
             writer.close()
             with contextlib.suppress(OSError):
@@ -81,11 +80,11 @@ Serve = Callable[..., Awaitable[ScriptedServer]]
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Starts servers: `server = await serve(script, tls=context, repeat=1)`."""
+    """Starts servers: `server = await serve(script, tls=context)`."""
     opened: list[tuple[ScriptedServer, asyncio.Server]] = []
 
-    async def start(script: Script, *, tls: ssl.SSLContext | None = None, repeat: int = 1) -> ScriptedServer:
-        scripted = ScriptedServer(script, repeat)
+    async def start(script: Script, *, tls: ssl.SSLContext | None = None) -> ScriptedServer:
+        scripted = ScriptedServer(script)
         server = await asyncio.start_server(scripted.accept, "127.0.0.1", 0, ssl=tls, limit=2**20)
         scripted.port = server.sockets[0].getsockname()[1]
         opened.append((scripted, server))
@@ -98,6 +97,15 @@ async def serve() -> AsyncIterator[Serve]:
             task.cancel()
         await asyncio.gather(*scripted.tasks, return_exceptions=True)
         await server.wait_closed()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port at which nobody listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.abc import AbstractResolver
+from aiohttp.test_utils import TestServer
 
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.core import Core
@@ -18,6 +21,7 @@ from llm_canaries.proxy.exchange import exchange
 from llm_canaries.proxy.gateway import Gateway, Limits
 from llm_canaries.proxy.routes import Provider
 from llm_canaries.proxy.transport import Transport
+from llm_canaries.wire.dialects import DIALECTS
 from llm_canaries.wire.exchange import Exchange, Send
 from llm_canaries.wire.fault import FaultReason as R
 from llm_canaries.wire.message import Ask, Message, Text
@@ -65,7 +69,6 @@ class Row(NamedTuple):
     script: tuple[bytes | float | str, ...]
     reason: R | None
     stream: bool = False
-    repeat: int = 1
 
 
 ROWS = (
@@ -77,9 +80,9 @@ ROWS = (
     Row("a late head, then nothing", (0.2, head(SSE, CHUNKED), "hang"), R.FIRST_BYTE_TIMEOUT, stream=True),
     Row("stands still in a stream", (head(SSE, CHUNKED), chunk(HELLO), "hang"), R.IDLE_TIMEOUT, stream=True),
     Row("stands still in a body", (head("application/json", with_length(WHOLE)), HALF, "hang"), R.IDLE_TIMEOUT),
-    Row("keep-alives for ever", (b": still here\n\n", 0.05), R.TOTAL_TIMEOUT, stream=True, repeat=100),
-    Row("blank lines for ever", (b"\n", 0.05), R.TOTAL_TIMEOUT, repeat=100),
-    Row("continues for ever", (b"HTTP/1.1 100 Continue\r\n\r\n", 0.02), R.FIRST_BYTE_TIMEOUT, repeat=100),
+    Row("keep-alives for ever", (head(SSE), *(b": still here\n\n", 0.05) * 100), R.TOTAL_TIMEOUT, stream=True),
+    Row("blank lines for ever", (head(), *(b"\n", 0.05) * 100), R.TOTAL_TIMEOUT),
+    Row("continues for ever", (b"HTTP/1.1 100 Continue\r\n\r\n", 0.02) * 100, R.FIRST_BYTE_TIMEOUT),
     Row("ends a stream early", (head(SSE, CHUNKED), chunk(HELLO), END), R.TRUNCATED_STREAM, stream=True),
     Row("closes in a stream", (head(SSE, CHUNKED), chunk(HELLO)), R.TRUNCATED_STREAM, stream=True),
     Row("resets in a stream", (head(SSE, CHUNKED), chunk(HELLO), 0.1, "reset"), R.TRUNCATED_STREAM, stream=True),
@@ -97,7 +100,8 @@ ROWS = (
     Row("nothing but blank lines", (head(), b"\n\n\n"), R.EMPTY_BODY),
     Row("204", (b"HTTP/1.1 204 No Content\r\n\r\n",), R.EMPTY_BODY),
     Row("205 for a stream", (head(SSE, "content-length: 0", status="205 Reset Content"),), R.EMPTY_BODY, stream=True),
-    Row("more than the limit", (head(CHUNKED) + b"", b"x" * 65536), R.BODY_TOO_LARGE, repeat=20),
+    Row("more than the limit", (head(), *(b"x" * 65536,) * 20), R.BODY_TOO_LARGE),
+    Row("a longer stream than the limit", (head(SSE), *(b"data: " + b"x" * 65536,) * 20), R.BODY_TOO_LARGE, stream=True),
     Row("not HTTP at all", (b"SSH-2.0-OpenSSH_9.6\r\n",), R.MALFORMED_BODY),
     Row("binary noise", (bytes(range(256)) * 4,), R.MALFORMED_BODY),
     Row("a header of 100 kB", (head("application/json", "x-big: " + "x" * 100_000) + WHOLE,), R.MALFORMED_BODY),
@@ -132,11 +136,23 @@ ROWS = (
 )
 
 
-def gateway_of(kind: str, session: aiohttp.ClientSession, url: str, clock: Clock) -> Gateway:
-    transport = Transport(session, url, LIMITS)
+IN_A_FRAME = pytest.mark.xfail(
+    strict=True, reason="wire/answer.py calls a stream that breaks off in a frame malformed, whatever broke it off"
+)
+KNOWN = [
+    pytest.param(row, marks=IN_A_FRAME) if row.name in ("closes in a frame", "a longer stream than the limit") else row
+    for row in ROWS
+]
+
+
+def gateway_of(
+    kind: str, session: aiohttp.ClientSession, url: str, clock: Clock, limits: Limits = LIMITS
+) -> Gateway:
+    """A deployed gateway, or an embedded core whose provider speaks `kind`."""
+    transport = Transport(session, url, limits)
     if kind == "deployed":
         return Deployed(transport, "sk-secret", {})
-    provider = Provider(name="p", url=url, dialects=("openai_chat",), limits=LIMITS)
+    provider = Provider(name="p", url=url, dialects=(kind,), limits=limits)
     return Core([provider], {"p": transport}, {"p": "sk-secret"}, clock)
 
 
@@ -146,34 +162,158 @@ def sending(dialect: str, stream: bool) -> Send:
     return Send(ask=ask, dialect=dialect, stream=stream)
 
 
-def script_of(row: Row) -> tuple[tuple[bytes | float | str, ...], int]:
-    """Rows that repeat open with a head once."""
-    if row.reason is R.TOTAL_TIMEOUT:
-        return (head(SSE if row.stream else "application/json"), *(row.script * row.repeat)), 1
-    if row.reason is R.BODY_TOO_LARGE:
-        return (head(), *(row.script[1:] * row.repeat)), 1
-    return row.script, row.repeat
+def written(send: Send) -> bytes:
+    assert isinstance(send.ask, Ask)
+    return DIALECTS[send.dialect].write_ask(send.ask, send.profile).body
 
 
-@pytest.mark.parametrize("kind", ["deployed", "embedded"])
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("kind", ["deployed", "openai_chat"])
+@pytest.mark.parametrize("row", KNOWN, ids=lambda row: row.name)
 async def test_one_exchange(row: Row, kind: str, serve: Serve, session: aiohttp.ClientSession, clock: Clock) -> None:
-    script, repeat = script_of(row)
-    server = await serve(script, repeat=repeat)
+    server = await serve(row.script)
     gateway = gateway_of(kind, session, f"http://127.0.0.1:{server.port}", clock)
-    got = await exchange(gateway, sending("openai_chat", row.stream), clock=clock)
+    send = sending("openai_chat", row.stream)
+    got = await exchange(gateway, send, clock=clock)
     assert (got.fault.reason if got.fault else None) == row.reason, got.fault
     assert got.duration < LIMITS.total + 0.5
     assert len(got.body) <= LIMITS.body
-    assert got.sent == server_body(got), "what was sent is known whatever came back"
-    if row.reason is None:
+    assert got.sent == written(send), "what was sent is known whatever came back"
+    assert kind == "deployed" or [each.provider for each in got.attempts] == ["p"]
+    if got.fault is None:
         assert got.reply is not None and got.reply.text == "123"
     else:
-        assert got.fault is not None and "0x" not in got.fault.message and "sk-secret" not in got.fault.message
+        assert "0x" not in got.fault.message and "sk-secret" not in got.fault.message
 
 
-def server_body(got: Exchange) -> bytes:
-    from llm_canaries.wire.dialects import DIALECTS
+@pytest.mark.parametrize("row", KNOWN, ids=lambda row: row.name)
+async def test_translated(row: Row, serve: Serve, session: aiohttp.ClientSession, clock: Clock) -> None:
+    """A Messages client of a chat provider hears the same; a stream under another name cannot be translated."""
+    server = await serve(row.script)
+    gateway = gateway_of("openai_chat", session, f"http://127.0.0.1:{server.port}", clock)
+    got = await exchange(gateway, sending("anthropic_messages", row.stream), clock=clock)
+    expected = R.EMPTY_BODY if row.name == "a stream called JSON" else row.reason
+    assert (got.fault.reason if got.fault else None) == expected, got.fault
+    assert got.duration < LIMITS.total + 0.5
 
-    assert isinstance(got.send.ask, Ask)
-    return DIALECTS[got.send.dialect].write_ask(got.send.ask, got.send.profile).body
+
+async def test_refused_connection(ask_url: AskUrl, free_port: int) -> None:
+    got = await ask_url(f"http://127.0.0.1:{free_port}", LIMITS)
+    assert got.fault is not None and got.fault.reason is R.CONNECT
+    assert got.status is None and got.body == b""
+    assert f"127.0.0.1:{free_port}" in got.fault.message
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://nowhere.invalid", "http://" + "a" * 70 + ".invalid", "http://a..b", "http://[::1", "ftp://x", "no url"],
+)
+async def test_address_that_is_none(ask_url: AskUrl, url: str) -> None:
+    got = await ask_url(url, LIMITS)
+    assert got.fault is not None and got.fault.reason is R.CONNECT
+
+
+async def test_key_with_a_line_end(ask_url: AskUrl, serve: Serve) -> None:
+    """It cannot be sent, and is not told either."""
+    server = await serve((head("application/json", with_length(WHOLE)), WHOLE))
+    got = await ask_url(f"http://127.0.0.1:{server.port}", LIMITS, key="sk-secret\nx")
+    assert got.fault is not None and got.fault.reason is R.CONNECT
+    assert "sk-secret" not in got.fault.message
+
+
+async def test_slow_resolver(clock: Clock) -> None:
+    """Resolving a name is part of connecting."""
+
+    class Slow(AbstractResolver):
+        async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[Any]:
+            await asyncio.sleep(3600)
+            return []
+
+        async def close(self) -> None:
+            """Nothing is held."""
+
+    limits = Limits(connect=0.2, first_byte=2, idle=1, total=3)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=Slow())) as session:
+        gateway = Deployed(Transport(session, "http://nowhere.invalid", limits), "", {})
+        got = await exchange(gateway, sending("openai_chat", False), clock=clock)
+    assert got.fault is not None and got.fault.reason is R.CONNECT_TIMEOUT
+    assert got.duration < 1
+
+
+async def test_untrusted_certificate(ask_url: AskUrl, serve: Serve, untrusted_tls: ssl.SSLContext) -> None:
+    server = await serve((head(),), tls=untrusted_tls)
+    got = await ask_url(f"https://127.0.0.1:{server.port}", LIMITS)
+    assert got.fault is not None and got.fault.reason is R.TLS
+    assert "certificate" in got.fault.message
+    assert server.requests == [], "nothing was told to a stranger"
+
+
+async def test_https_to_a_web_server(ask_url: AskUrl) -> None:
+    """One that answers a TLS greeting with a plain 400, as web servers do."""
+    async with TestServer(web.Application()) as server:
+        got = await ask_url(f"https://127.0.0.1:{server.port}", LIMITS)
+    assert got.fault is not None and got.fault.reason is R.TLS
+
+
+async def test_http_to_tls(ask_url: AskUrl, serve: Serve, untrusted_tls: ssl.SSLContext) -> None:
+    server = await serve((head(),), tls=untrusted_tls)
+    got = await ask_url(f"http://127.0.0.1:{server.port}", LIMITS)
+    assert got.fault is not None and got.fault.reason in (R.CONNECTION_LOST, R.MALFORMED_BODY)
+
+
+async def test_tls_that_never_shakes_hands(ask_url: AskUrl, serve: Serve) -> None:
+    server = await serve(("hang",))
+    got = await ask_url(f"https://127.0.0.1:{server.port}", Limits(connect=0.3, first_byte=1, idle=1, total=2))
+    assert got.fault is not None and got.fault.reason is R.CONNECT_TIMEOUT
+
+
+class Flood(NamedTuple):
+    """Far more than fits: `slices` of `data`."""
+
+    headers: dict[str, str]
+    data: bytes
+    slices: int
+    stream: bool
+
+
+def bomb() -> bytes:
+    """1 GB of zeros, in about 1 MB of gzip: 16 members of 64 MB."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    zeros = bytes(2**20)
+    return (b"".join(packer.compress(zeros) for _ in range(64)) + packer.flush()) * 16
+
+
+JSON = {"content-type": "application/json"}
+FLOODS = {
+    "a body": lambda: Flood(JSON, b"x" * 65536, 800, False),
+    "a stream of comments": lambda: Flood({"content-type": SSE}, b": " + b"x" * 65533 + b"\n", 800, True),
+    "a gzip bomb": lambda: Flood(JSON | {"content-encoding": "gzip"}, bomb(), 1, False),
+}
+
+
+@pytest.mark.parametrize("kind", ["deployed", "openai_chat", "anthropic_messages"])
+@pytest.mark.parametrize("name", FLOODS)
+async def test_bounded_memory(name: str, kind: str, session: aiohttp.ClientSession, clock: Clock) -> None:
+    flood = FLOODS[name]()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers=flood.headers)
+        await response.prepare(request)
+        for _ in range(flood.slices):
+            await response.write(flood.data)
+        return response
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", answer)
+    limit = 2 * 2**20
+    limits = Limits(connect=1, first_byte=5, idle=5, total=10, body=limit)
+    async with TestServer(app) as server:
+        gateway = gateway_of(kind, session, str(server.make_url("")), clock, limits)
+        tracemalloc.start()
+        try:
+            got = await exchange(gateway, sending("openai_chat", flood.stream), clock=clock)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert got.fault is not None and got.fault.reason is R.BODY_TOO_LARGE
+    assert got.cut and len(got.body) <= limit
+    assert peak < 3 * limit, f"{peak / limit:.1f} times the limit"

@@ -68,12 +68,15 @@ EXPECTED = {
     "flat-thinking": {},  # undetermined after one pair; see test_flat_thinking
     "not-listed": {ELIGIBLE: {"callable_unlisted": 1}},
     "not-callable": everywhere("model_not_supported", eligible="ineligible_listed"),
+    "ineligible": everywhere("model_not_supported", eligible="ineligible"),
     "aliased": {ELIGIBLE: {"aliased_fallback": 1}},
     "suspended": everywhere("no_credential", eligible="suspended"),
     "cooling": everywhere("cooldown", eligible="suspended"),
     "quota-exhausted": everywhere("quota_exhausted", eligible="quota"),
     "wrong-answer": {GOOD: {"wrong_answer": 4}, IMAGE: {"seen_but_wrong": 4}},
     "stale-answer": {GOOD: {"stale_answer": 4}, IMAGE: {"seen_but_wrong": 4}},
+    # to the image canary a filter is a refusal; the others count tokens, which are right
+    "filtered-answer": {GOOD: {"refused_answer": 4}, IMAGE: {"refused_or_recalled": 4}},
     "odd-finish": {GOOD: {"odd_finish": 4}},
     "empty-answer": everywhere("empty_answer"),
     "html-200": everywhere("html"),
@@ -87,6 +90,12 @@ EXPECTED = {
     "not-a-stream": streamed("not_a_stream"),
     "always-stream": whole("unexpected_stream"),
     "rate-limited": everywhere("rate_limited"),
+    "forbidden": everywhere("permission"),
+    "unpaid": everywhere("billing"),
+    "too-large": everywhere("too_large") | {IMAGE: {"stringified": 4}},
+    "bad-request": everywhere("bad_request"),
+    "server-error": everywhere("upstream_error"),
+    "upstream-timeout": everywhere("upstream_timeout"),
     "overloaded": everywhere("overloaded"),
     "unauthorized": everywhere("auth"),
     "slow": everywhere("first_byte_timeout"),  # two seconds, where one is allowed
@@ -133,9 +142,9 @@ async def test_every_reason_of_a_failure_names_a_domain(clock, draw):
             assert (each.finding.fault_domain is not None) == (each.finding.outcome is Outcome.FAIL)
 
 
-async def test_flat_thinking_is_found_by_the_third_pair(clock, draw):
-    runs = [each for each in await run(EMBEDDED, "flat-thinking", clock, draw, 3) if each.case.scenario == THINKING]
-    assert [each.finding.outcome for each in runs] == [Outcome.PASS, Outcome.PASS, Outcome.FAIL] * 2
+async def test_flat_thinking_is_found_by_the_fifth_pair(clock, draw):
+    runs = [each for each in await run(EMBEDDED, "flat-thinking", clock, draw, 5) if each.case.scenario == THINKING]
+    assert [each.finding.outcome for each in runs] == ([Outcome.PASS] * 4 + [Outcome.FAIL]) * 2
     assert {str(each.finding.reason) for each in runs} == {"", "order_flat"}
 
 

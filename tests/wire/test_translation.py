@@ -41,6 +41,7 @@ DOCUMENTS = st.builds(Document, data=BASE64, media_type=st.just("application/pdf
 ARGUMENTS = st.dictionaries(NAMES, st.integers(-(2**90), 2**90) | WORDS | st.lists(st.booleans()), max_size=3).map(
     lambda value: json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 )
+ERRORS = st.sampled_from([None, True])
 TOOLS = st.builds(Tool, NAMES, st.none() | WORDS, st.none() | st.just({"type": "object", "properties": {"a": {}}}))
 
 
@@ -52,7 +53,7 @@ def rounds(draw: st.DrawFn) -> list[Message]:
     words = tuple(Text(text) for text in draw(st.lists(WORDS, min_size=0 if names else 1, max_size=1)))
     calls = tuple(ToolCall(f"call_{name}", name, draw(ARGUMENTS)) for name in names)
     results = tuple(
-        ToolResult(call.id, tuple(draw(st.lists(WORDS.map(Text) | IMAGES, max_size=3))), draw(st.sampled_from([None, True])))
+        ToolResult(call.id, tuple(draw(st.lists(WORDS.map(Text) | IMAGES, max_size=3))), draw(ERRORS))
         for call in calls
     )
     return [user, Message("assistant", words + calls), *([Message("tool", results)] if results else [])]
@@ -91,8 +92,10 @@ def gist(ask: Ask) -> dict[str, Any]:
         "system": [part for role, part in said if role == "system"],
         "user": [part for role, part in said if role == "user"],
         "answers": [part for role, part in said if role == "assistant"],
-        "results": {each: [part for part in result.content] for each, result in results.items()},
-        "tools": [(tool.name, tool.description, tool.schema or NONE_GIVEN) for tool in ask.tools if isinstance(tool, Tool)],
+        "results": {each: [part for part in result.content if part != Text("")] for each, result in results.items()},
+        "tools": [
+            (tool.name, tool.description, tool.schema or NONE_GIVEN) for tool in ask.tools if isinstance(tool, Tool)
+        ],
         "choice": ask.tool_choice,
         "alone": ask.parallel_tool_calls is False and (ask.tool_choice is None or ask.tool_choice.mode != "none"),
         "stop": ask.stop,
@@ -104,7 +107,7 @@ def gist(ask: Ask) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("source", "target"), ARROWS)
 def test_an_ask_means_the_same_in_every_dialect(source: str, target: str) -> None:
-    @settings(max_examples=80, deadline=None, derandomize=True)
+    @settings(max_examples=50, deadline=None, derandomize=True)
     @given(asks(source))
     def check(ask: Ask) -> None:
         request = DIALECTS[target].write_ask(ask, Profile(tool_images=True))
@@ -127,7 +130,7 @@ def test_an_ask_means_the_same_in_every_dialect(source: str, target: str) -> Non
 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_within_a_dialect_nothing_changes(name: str) -> None:
-    @settings(max_examples=80, deadline=None, derandomize=True)
+    @settings(max_examples=50, deadline=None, derandomize=True)
     @given(asks(name))
     def check(ask: Ask) -> None:
         first = DIALECTS[name].write_ask(ask, Profile(tool_images=True))
@@ -308,7 +311,8 @@ def test_a_level_becomes_an_effort_where_the_profile_says_so() -> None:
     for effort, said, lost in (("high", "high", 0), ("minimal", "low", 1)):
         ask = ask_of(CHAT, ASKED, thinking=Thinking(effort=effort))
         body, losses = written(MESSAGES, ask, thinking_form="adaptive")
-        assert (body["thinking"], body["output_config"], body["max_tokens"]) == ({"type": "adaptive"}, {"effort": said}, 100)
+        assert (body["thinking"], body["output_config"]) == ({"type": "adaptive"}, {"effort": said})
+        assert body["max_tokens"] == 100
         assert len(losses) == lost
     off, _ = written(MESSAGES, ask_of(CHAT, ASKED, thinking=Thinking(effort="none")), thinking_form="adaptive")
     assert off["thinking"] == {"type": "disabled"}

@@ -46,6 +46,8 @@ def cut(wanted: str, reply: Reply) -> Finding | None:
     said = reply.text.strip()
     if not said or said == wanted or not wanted.startswith(said):
         return None
+    if reply.finish is Finish.LENGTH:
+        return undecided(SharedReason.CAP_TOO_SMALL, f"the token limit cut the answer to {said!r}")
     return failed(
         FaultReason.ANSWER_CUT,
         Domain.TRANSLATION,

@@ -24,7 +24,7 @@ def load(
     source = read_source(text)
     problems = _problems(file, source, root=2)
     filling = Interpolation(environ, read_file, problems)
-    data = filling.fill(source.data)
+    data = filling.fill(source.data) if isinstance(source.data, dict) else None
     redactor = Redactor((*secret_texts(data), *filling.files))
     problems.hide = lambda message: mask_keys(redactor.known(message))
     config: Config | None = None

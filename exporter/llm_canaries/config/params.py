@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct, inspect
-from msgspec.structs import FieldInfo, asdict, fields
+from msgspec.structs import FieldInfo, fields
 
 from llm_canaries.config.problems import allowed, quoted
 from llm_canaries.config.values import Refused, parse_duration
@@ -53,9 +53,9 @@ def check_params(
             values[name] = _field(known[name], value, shown(name, value))
         except Refused as refused:
             objections.append((name, str(refused)))
-    if whole and not objections:
-        missing = [field.encode_name for field in known.values() if field.required]
-        objections += [(name, "missing parameter; this scenario needs it") for name in missing if name not in values]
+    if whole:
+        missing = [name for name, field in known.items() if field.required and name not in given]
+        objections += [(name, "missing parameter; this scenario needs it") for name in missing]
     if whole and not objections:
         objections += _together(params, values)
     return Checked(values, tuple(objections))
@@ -65,7 +65,7 @@ def merge_params(
     params_type: type[Struct], base: Mapping[str, object] | Struct | None, overrides: Mapping[str, object] | None
 ) -> Struct:
     """The parameters of `base` with `overrides` laid over them. Raises ParamsError."""
-    below = asdict(base) if isinstance(base, Struct) else dict(base or {})
+    below = msgspec.to_builtins(base) if isinstance(base, Struct) else dict(base or {})
     checked = check_params(params_type, below | dict(overrides or {}), whole=True)
     if checked.objections:
         raise ParamsError(checked.objections)

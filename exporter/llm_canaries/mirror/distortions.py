@@ -74,6 +74,11 @@ def with_text(reply: Reply, text: str) -> Reply:
     return replace(reply, content=(*kept, Text(text)) if text else kept)
 
 
+def filtered(ask: Ask, reply: Reply) -> Reply:
+    """No answer but the filter's finish reason."""
+    return replace(reply, content=(), finish=Finish.FILTER)
+
+
 def misread(ask: Ask, reply: Reply) -> Reply:
     """Every digit of a number read off a picture, one too high."""
     if not has_tool_image(ask) or not reply.text.isdigit():

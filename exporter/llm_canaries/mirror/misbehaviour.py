@@ -117,6 +117,11 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
         help="listed, but refused",
         refuse=_refusal(400, "The 'not-callable' model is not supported when using Codex with a ChatGPT account."),
     ),
+    "ineligible": M(
+        help="neither listed nor callable",
+        listed=False,
+        refuse=_refusal(400, "The requested model is not supported", code="model_not_supported"),
+    ),
     "aliased": M(help="another model answers", say=lambda ask, reply: replace(reply, model="mirror/fallback")),
     "suspended": M(
         help="no credential is left",
@@ -133,6 +138,7 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
     "wrong-answer": M(help="says something else", say=lambda ask, reply: d.with_text(reply, "I cannot do that.")),
     "empty-answer": M(help="no content, finished", say=lambda ask, reply: d.with_text(reply, "")),
     "stale-answer": M(help="a cached answer to somebody else", say=lambda ask, reply: d.with_text(reply, "739152")),
+    "filtered-answer": M(help="a filter takes the answer away", say=d.filtered),
     "odd-finish": M(help="a finish reason nobody documented", body=d.odd_finish_body),
     # transport
     "html-200": M(help="a login page with status 200", service=Service.HTML),
@@ -149,6 +155,12 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
         help="429 with a time to wait",
         refuse=_refusal(429, "Rate limit reached", code="rate_limit_exceeded", headers={"retry-after": "7"}),
     ),
+    "forbidden": M(help="403", refuse=_refusal(403, "You are not allowed to use this model")),
+    "unpaid": M(help="402", refuse=_refusal(402, "Payment required")),
+    "too-large": M(help="413", refuse=_refusal(413, "Request too large")),
+    "bad-request": M(help="400 for something else", refuse=_refusal(400, "Unsupported parameter: 'max_tokens'")),
+    "server-error": M(help="500", refuse=_refusal(500, "The server had an error")),
+    "upstream-timeout": M(help="504", refuse=_refusal(504, "Upstream timed out")),
     "overloaded": M(help="503 from the provider", refuse=_refusal(503, "The engine is overloaded")),
     "unauthorized": M(help="401", refuse=_refusal(401, "Incorrect API key provided", code="invalid_api_key")),
     "slow": M(help="answers after two seconds", service=Service.SLOW),

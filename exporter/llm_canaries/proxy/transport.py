@@ -125,7 +125,7 @@ def _fault(error: aiohttp.ClientError | OSError | ValueError) -> Fault:
         return Fault(reason=FaultReason.MALFORMED_BODY, message=f"not HTTP: {error.message}"[:200])
     if isinstance(error, aiohttp.ClientPayloadError) and isinstance(error.__cause__, ContentEncodingError):
         return Fault(reason=FaultReason.MALFORMED_BODY, message=_words(error))
-    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError | ValueError):
+    if isinstance(error, aiohttp.NonHttpUrlClientError | ValueError):
         # whatever else: a host name that IDNA refuses, or a header with a line end; its words may hold the key
         return Fault(reason=FaultReason.CONNECT, message="not a URL, or not a header, that can be sent")
     return Fault(reason=FaultReason.CONNECTION_LOST, message=_words(error))

@@ -231,6 +231,10 @@ _PHRASES: tuple[tuple[frozenset[int], str, FaultReason], ...] = (
     (frozenset({400, 404, 502}), "unknown provider for model", R.MODEL_NOT_FOUND),
     (frozenset({400, 404, 422}), "model_not_found", R.MODEL_NOT_FOUND),
     (frozenset({400, 422}), "model_not_supported", R.MODEL_NOT_SUPPORTED),
+    (frozenset({400, 422}), "model is not supported", R.MODEL_NOT_SUPPORTED),
+    (frozenset({400, 422}), "model is unsupported", R.MODEL_NOT_SUPPORTED),
+    (frozenset({400, 422}), "model is unavailable", R.MODEL_NOT_SUPPORTED),
+    (frozenset({400, 422}), "model not supported", R.MODEL_NOT_SUPPORTED),
     (frozenset({400, 422}), "unsupported model", R.MODEL_NOT_SUPPORTED),
     (frozenset({400, 422}), "model unavailable", R.MODEL_NOT_SUPPORTED),
     (frozenset({400, 422}), "not available for your", R.MODEL_NOT_SUPPORTED),
@@ -242,7 +246,8 @@ _PHRASES: tuple[tuple[frozenset[int], str, FaultReason], ...] = (
     (frozenset({429}), "insufficient_quota", R.QUOTA_EXHAUSTED),
     (frozenset({429}), "usage_limit_reached", R.QUOTA_EXHAUSTED),
     (frozenset({402, 429}), "quota_exceeded", R.QUOTA_EXHAUSTED),
-    (frozenset({402, 429}), "quota exceeded", R.QUOTA_EXHAUSTED),
+    (frozenset({402}), "quota exceeded", R.QUOTA_EXHAUSTED),
+    (frozenset({429}), "exceeded your current quota", R.QUOTA_EXHAUSTED),
 )
 
 _MODEL = re.compile(r"(?<![/\w])models?\b")  # the word, not the path /v1/models
@@ -270,8 +275,6 @@ def _classify(status: int, envelope: Envelope, body: bytes, business: Mapping[st
     for statuses, phrase, reason in _PHRASES:
         if status in statuses and phrase in envelope.words:
             return reason
-    if status in (400, 422) and "model" in envelope.words and "not supported" in envelope.words:
-        return R.MODEL_NOT_SUPPORTED
     if status == 404:
         return _not_found(envelope)
     if status >= 500 and is_html(body):

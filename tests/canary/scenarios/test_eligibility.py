@@ -68,6 +68,12 @@ def test_no_list_is_undecided_and_a_broken_list_is_a_failure():
     assert play(SCENARIO, look(Fault(reason=FaultReason.HTML, status=200)))[0].reason == "html"
 
 
+def test_without_a_list_a_refusal_keeps_its_own_reason():
+    no_list = Fault(reason=FaultReason.NO_ROUTE, status=404)
+    answers = lambda step: models(step, fault=no_list) if isinstance(step, Look) else NOT_FOUND(step)  # noqa: E731
+    assert play(SCENARIO, answers)[0].reason == "model_not_found"
+
+
 @pytest.mark.parametrize(
     ("asked", "answered", "same"),
     [

@@ -53,8 +53,9 @@ def test_failures(answer, reason, domain):
 
 
 def test_a_limit_eaten_by_reasoning_is_the_canary_s_own_fault():
-    finding, _ = play(SCENARIO, lambda s: chat(s, "", finish="length"))
-    assert (finding.outcome, finding.reason) == ("inconclusive", "cap_too_small")
+    for said in (lambda s: "", lambda s: asked(s)[:3]):
+        finding, _ = play(SCENARIO, lambda s, said=said: chat(s, said(s), finish="length"))
+        assert (finding.outcome, finding.reason) == ("inconclusive", "cap_too_small")
 
 
 def test_too_slow_only_where_a_limit_is_set():

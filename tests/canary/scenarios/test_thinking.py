@@ -116,9 +116,25 @@ def pairs(answers, most=20):
 
 
 def test_the_order_is_decided_over_runs():
-    assert pairs(spending(low=200, high=2400)) == (2, "")
-    assert pairs(spending(low=400, high=400)) == (3, "order_flat")
-    assert pairs(spending(low=1000, high=1900)) == (20, "undetermined")
+    assert pairs(spending(low=200, high=2400)) == (1, "")
+    assert pairs(spending(low=200, high=700)) == (3, "")
+    assert pairs(spending(low=400, high=400)) == (5, "order_flat")
+    assert pairs(spending(low=1000, high=1750)) == (20, "undetermined")
+
+
+def test_a_flat_order_stays_failed_until_it_recovers():
+    memory, outcomes = None, []
+    for number in range(9):
+        answers = spending(low=400, high=400) if number < 7 else spending()
+        finding, _ = play(SCENARIO, answers, memory=memory, seed=number)
+        memory = finding.memory
+        outcomes.append(str(finding.outcome))
+    assert outcomes == ["pass"] * 4 + ["fail"] * 3 + ["pass"] * 2
+
+
+def test_a_cap_eaten_by_reasoning_is_undecided():
+    finding, _ = play(SCENARIO, lambda step: chat(step, "", finish="length", usage=counts(9, 500, 500)))
+    assert (finding.outcome, finding.reason) == ("inconclusive", "cap_too_small")
 
 
 def test_undetermined_is_not_a_failure():

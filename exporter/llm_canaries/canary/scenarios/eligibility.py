@@ -96,6 +96,8 @@ def _refused(fault: Fault, listed: bool | None, params: Params) -> Finding:
         return passed("absent, as expected")
     if about_model and listed:
         return failed(Reason.INELIGIBLE_LISTED, Domain.POLICY, f"listed, but {detail}")
+    if about_model and listed is None:
+        return faulted(fault)
     if fault.reason is FaultReason.MODEL_NOT_FOUND:
         return failed(Reason.UNLISTED, Domain.ROUTING, detail)
     if about_model:

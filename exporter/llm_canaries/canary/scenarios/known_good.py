@@ -3,8 +3,9 @@
 import re
 import unicodedata
 from enum import StrEnum
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from llm_canaries.canary.asks import echo_prompt, sending, text_ask
 from llm_canaries.canary.canary import Case, Finding, Scenario
@@ -29,7 +30,7 @@ class Reason(StrEnum):
 class Params(Struct, frozen=True, forbid_unknown_fields=True):
     """`digits` to repeat, `cap` on tokens, `within_seconds` for the whole answer (0: no limit of its own)."""
 
-    digits: int = 6
+    digits: Annotated[int, Meta(ge=4, le=12)] = 6
     cap: int = 512
     within_seconds: float = 0.0
 
@@ -69,7 +70,8 @@ def _finish(reply: Reply) -> Finding | None:
     if reply.finish is Finish.FILTER:
         return failed(Reason.REFUSED_ANSWER, Domain.POLICY, f"finish reason {reply.finish_native}")
     if reply.finish not in (Finish.STOP, Finish.STOP_SEQUENCE, Finish.LENGTH):
-        return failed(Reason.ODD_FINISH, Domain.PROVIDER, f"finish reason {reply.finish_native!r}")
+        domain = Domain.TRANSLATION if reply.finish_native is None else Domain.PROVIDER
+        return failed(Reason.ODD_FINISH, domain, f"finish reason {reply.finish_native!r}")
     return None
 
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from llm_canaries.canary.asks import sending, text_ask
 from llm_canaries.canary.canary import Case, Finding, Scenario
-from llm_canaries.canary.verdict import failed, faulted, passed, undecided, usage_of
+from llm_canaries.canary.verdict import failed, faulted, passed, starved, undecided, usage_of
 from llm_canaries.wire import nonce
 from llm_canaries.wire.exchange import Exchange, Play, send
 from llm_canaries.wire.fault import Domain
@@ -94,6 +94,8 @@ def play(case: Case, params: Params, draw: Draw, memory: Memory | None) -> Play[
         exchange = yield from send(sending(case, ask, mark))
         if exchange.fault is not None:
             return faulted(exchange.fault)
+        if exchange.reply is not None and (finding := starved(exchange.reply)) is not None:
+            return replace(finding, memory=memory)
         arms.append(Arm(name, control, exchange))
     return judge({arm.name: arm for arm in arms}, params, memory or Memory())
 
@@ -127,7 +129,7 @@ def judge(arms: dict[str, Arm], params: Params, memory: Memory) -> Finding:
 
 def _hard_rules(arm: Arm, params: Params) -> Finding | None:
     count, reply = arm.reasoning, arm.exchange.reply
-    wanted = level_of(arm.control)
+    wanted = level_of(arm.control) if arm.control.budget is None else None  # tables of budgets differ (C3)
     if reply is not None and reply.effort is not None and wanted is not None and reply.effort != wanted:
         detail = f"asked for {wanted}, the answer says {reply.effort} was applied"
         return failed(Reason.EFFORT_CHANGED, Domain.TRANSLATION, detail)
@@ -142,10 +144,10 @@ def _hard_rules(arm: Arm, params: Params) -> Finding | None:
     return None
 
 
-# Paired sequential test on log(high/low): no difference against a threefold one, with the wider of the two
-# spreads measured on recorded answers (C6); error rates .01 and .05.
+# Paired sequential test on log(high/low): a threefold difference against none, with the wider of the two spreads
+# measured on recorded answers (C6). To call a good model flat is the false alarm: .01; to call a flat one good, .05.
 _STEP, _SD = math.log(3), 0.75
-_ORDERED, _FLAT = math.log(0.95 / 0.01), math.log(0.05 / 0.99)
+_ORDERED, _FLAT = math.log(0.99 / 0.05), math.log(0.01 / 0.95)
 
 
 def _order(low: Arm, high: Arm, memory: Memory) -> Finding:
@@ -158,7 +160,7 @@ def _order(low: Arm, high: Arm, memory: Memory) -> Finding:
     measures = {"low_reasoning_tokens": float(low.reasoning or 0), "high_reasoning_tokens": float(high.reasoning or 0)}
     if llr <= _FLAT:
         detail = f"high spends no more than low, over {now.pairs} pairs"
-        return replace(failed(Reason.ORDER_FLAT, Domain.TRANSLATION, detail, measures), memory=Memory(model))
+        return replace(failed(Reason.ORDER_FLAT, Domain.TRANSLATION, detail, measures), memory=Memory(model, now.pairs, _FLAT))
     if llr >= _ORDERED:
         return passed("high spends more than low", measures, Memory(model))
     return passed(f"low against high undetermined after {now.pairs} pairs", measures, now)

@@ -7,8 +7,9 @@ tokens against the same conversation without the image (protocols.md D).
 import re
 import unicodedata
 from enum import StrEnum
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from llm_canaries.canary.asks import image_round_trip, number_image, sending
 from llm_canaries.canary.canary import Case, Finding, Scenario
@@ -42,7 +43,7 @@ class Reason(StrEnum):
 class Params(Struct, frozen=True, forbid_unknown_fields=True):
     """`digits` in the image, `cap` on tokens."""
 
-    digits: int = 5
+    digits: Annotated[int, Meta(ge=4, le=6)] = 5
     cap: int = 512
 
 

@@ -5,8 +5,9 @@ hold for it (protocols.md B2 to B5).
 """
 
 from enum import StrEnum
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from llm_canaries.canary.asks import echo_prompt, sending, text_ask
 from llm_canaries.canary.canary import Case, Finding, Scenario
@@ -44,7 +45,7 @@ class Reason(StrEnum):
 class Params(Struct, frozen=True, forbid_unknown_fields=True):
     """`input_tolerance` in tokens (0: equal), `output_ratio` allowed between the visible outputs, `cap` on tokens."""
 
-    digits: int = 6
+    digits: Annotated[int, Meta(ge=4, le=12)] = 6
     cap: int = 512
     input_tolerance: int = 0
     output_ratio: float = 4.0

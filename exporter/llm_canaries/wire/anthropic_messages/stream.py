@@ -85,7 +85,8 @@ class MessagesReader:
     def _start(self, message: Object) -> Iterator[Event]:
         yield Head(id=string(message.get("id")), model=string(message.get("model")), effort=effort_of(message))
         usage = read_messages_usage(mapping(message.get("usage")))
-        if usage.input or usage.output or usage.broken:  # many gateways open with zeros, which say nothing (B5: start_zero)
+        # many gateways open with zeros, which say nothing (B5: start_zero)
+        if usage.input or usage.output or usage.broken:
             self._usage = usage
             yield UsageSeen(usage)
 
