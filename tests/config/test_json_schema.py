@@ -17,12 +17,12 @@ GOOD = [
     HOME,
     CORE,
     "gateways: {home: {kind: openai-compatible, url: '${URL}', models: [{id: a, vision: true}], api_key: '${KEY}'}}",
-    "gateways: {home: {kind: openai-compatible, url: http://h, models: [a], limits: {connect: 1h30m, body: '${BODY}'}}}",
+    "gateways: {core: {kind: embedded, models: [a], limits: {connect: 1h30m, body: '${BODY}'}}}",
     "gateways: {core: {kind: embedded, models: [a], providers: {p: {url: https://h/v1, aliases: {a: b}}}}}",
     CORE + "canaries: [{use: known-good, every: 10m, stream: both, models: ['*']}]",
     CORE + "canaries: [{use: known-good, stream: [true], params: {within_seconds: 20s, digits: 5}}]",
     CORE + "canaries: [{scenario: eligibility, name: mine, params: {expect: absent}}]",
-    CORE + "canaries: [{use: spark-eligibility, params: {cap: 5}, thresholds: {error_ratio: {warning: 2%, critical: 1}}}]",
+    CORE + "canaries: [{use: spark-eligibility, params: {cap: 5}, thresholds: {error_ratio: {warning: 2%}}}]",
     CORE + "canaries: []",
 ]
 

@@ -14,7 +14,7 @@ class Tone(StrEnum):
     HIGH = "high"
 
 
-class Inner(Struct):
+class Inner(Struct, frozen=True):
     a: int = 1
 
 

@@ -19,7 +19,7 @@ SECRET = 'pä/ss "w0rd"+\n='
         SECRET,
         quote(SECRET),
         quote(SECRET, safe=""),
-        quote(SECRET, safe="").lower().replace("w0rd", "w0rd"),
+        quote(SECRET, safe="").lower(),
         quote_plus(SECRET),
         json.dumps(SECRET)[1:-1],
         json.dumps(SECRET, ensure_ascii=False)[1:-1],
@@ -39,8 +39,8 @@ def test_a_secret_inside_longer_base64(user):
     secret = "pl4nted-secret"
     code = b64encode(f"{user}{secret}!tail".encode()).decode()
     assert "***" in Redactor([secret]).known(code)
-    whole = b64encode(secret.encode()).decode()
-    assert not [whole[at : at + 8] for at in range(len(whole) - 8) if whole[at : at + 8] in Redactor([secret]).known(code)]
+    whole, left = b64encode(secret.encode()).decode(), Redactor([secret]).known(code)
+    assert not [whole[at : at + 8] for at in range(len(whole) - 8) if whole[at : at + 8] in left]
 
 
 def test_the_longest_secret_is_masked_first_and_overlaps_are_joined():
@@ -103,10 +103,10 @@ def test_headers():
 def test_secrets_of_a_configuration(read):
     config = read(
         "gateways:\n"
-        "  home: {kind: openai-compatible, url: http://h, models: [a], api_key: '${KEY}', headers: {X: 'va lue', Y: b}}\n"
+        "  home: {kind: openai-compatible, url: http://h, models: [a], api_key: '${KEY}', headers: {X: v w, Y: b}}\n"
         "  core: {kind: embedded, models: [a], providers: {p: {url: http://h, api_key: '${KEY}'}, q: {url: http://h}}}\n"
     )
-    assert secrets_of(config) == ("sk-planted-1", "va lue", "b")
+    assert secrets_of(config) == ("sk-planted-1", "v w", "b")
 
 
 @given(st.lists(st.text(min_size=4, max_size=12), max_size=4), st.lists(st.text(max_size=12), max_size=4))

@@ -35,10 +35,13 @@ def test_not_durations(value):
 
 @given(st.text(max_size=30))
 def test_any_text_is_a_duration_or_refused(text):
+    words, seconds = "write", 0.0
     try:
-        assert 0 <= parse_duration(text) <= 365 * 86_400
+        seconds = parse_duration(text)
     except Refused as refused:
-        assert "write" in str(refused)
+        words = str(refused)
+    assert 0 <= seconds <= 365 * 86_400
+    assert "write" in words
 
 
 @pytest.mark.parametrize(
@@ -50,7 +53,7 @@ def test_ratios(value, ratio):
 
 @pytest.mark.parametrize("value", ["", "%", "-2%", -0.1, True, None, "2%%", float("nan"), float("inf"), "1e-2", "٢%"])
 def test_not_ratios(value):
-    with pytest.raises(Refused, match="is not a ratio; write `2%` or `0.02`"):
+    with pytest.raises(Refused, match=r"is not a ratio; write `2%` or `0\.02`"):
         parse_ratio(value)
 
 

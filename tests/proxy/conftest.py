@@ -85,7 +85,7 @@ async def serve() -> AsyncIterator[Serve]:
 
     async def start(script: Script, *, tls: ssl.SSLContext | None = None) -> ScriptedServer:
         scripted = ScriptedServer(script)
-        server = await asyncio.start_server(scripted.accept, "127.0.0.1", 0, ssl=tls, limit=2**20)
+        server = await asyncio.start_server(scripted.accept, "127.0.0.1", 0, ssl=tls, limit=2**20, backlog=512)
         scripted.port = server.sockets[0].getsockname()[1]
         opened.append((scripted, server))
         return scripted

@@ -30,6 +30,7 @@ def said(*chunks: bytes) -> list[tuple[str, str]]:
         pytest.param([b"data: a\r\n\r\n"], [("", "a")], id="CRLF"),
         pytest.param([b"data: a\r\rdata: b\r\r"], [("", "a"), ("", "b")], id="lone CR"),
         pytest.param([b"data: a\r", b"\n\r", b"\ndata: b\r\n\r\n"], [("", "a"), ("", "b")], id="CR|LF split"),
+        pytest.param([b"data: a\r", b"\ndata: b\r\n\r\n"], [("", "a\nb")], id="CR|LF split inside a frame"),
         pytest.param([b"data: a\r", b"", b"\n", b"\n"], [("", "a")], id="CR, nothing, LF"),
         pytest.param([b"data: a\r", b"data: b\r\r"], [("", "a\nb")], id="CR ends a line by itself"),
         pytest.param([b"data: a\n\r\ndata: b\n\n"], [("", "a"), ("", "b")], id="mixed line ends"),
@@ -92,7 +93,9 @@ PIECES = st.sampled_from(
         *("€🐤".encode(), b"\xef\xbb\xbf", b"\xff", b"\xe2\x82", b"\xe2\x80\xa8", b" ", b":"),
     ]
 )
-BODIES = st.lists(PIECES, max_size=40).map(b"".join)
+ENDS = st.sampled_from([b"\n", b"\r", b"\r\n", b"\n\n", b"\r\n\r\n"])
+LINES = st.tuples(st.sampled_from([b"data: a", b"data:", b"event: x", b": c", b""]), ENDS).map(b"".join)
+BODIES = st.lists(PIECES | LINES, max_size=40).map(b"".join)
 
 
 @STEADY

@@ -115,7 +115,9 @@ def _show_evidence(out: Console, settings: Settings, runs: Sequence[Run]) -> Non
 def _show_table(out: Console, settings: Settings, runs: Sequence[Run]) -> None:
     if runs:
         table = table_report(runs)
-        out.width = max(out.width, out.measure(table, options=out.options.update(max_width=1000)).maximum)  # a reason is never cut short; narrow terminals wrap
+        # a reason is never cut short: a narrow terminal wraps the line
+        needed = out.measure(table, options=out.options.update(max_width=1000)).maximum
+        out.width = max(out.width, needed)
         out.print(table)
     for line in remarks(runs):
         out.print(line)

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from llm_canaries.config.load import json_schema
+from llm_canaries.config.json_schema import json_schema
 from llm_canaries.service.settings import known, shipped
 
 

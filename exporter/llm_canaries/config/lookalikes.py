@@ -8,7 +8,7 @@ MASK = "***"
 _KEYS = re.compile(
     r"(?<![A-Za-z0-9])("
     r"sk-|AIza|gh[opsur]_|github_pat_|glpat-|xox[abeprs]-|gsk_|hf_|AKIA|ya29\.|eyJ"
-    r")[A-Za-z0-9_.\-]{6,}"
+    r")[A-Za-z0-9_\-]{6,}(?:\.[A-Za-z0-9_\-]+)*"
 )
 _SCHEMES = re.compile(r"(?i)\b(bearer|basic)([ \t]+|%20|\+)[A-Za-z0-9._~+/=\-]{6,}")
 _PAIRS = re.compile(

@@ -227,7 +227,7 @@ _ADVICE: Mapping[str, str] = {
     "undefined alias": "an alias names no anchor above it; put text that begins with `*` in quotes",
     "duplicate anchor": "an anchor is given twice; put text that begins with `&` in quotes",
     "tag": _TAG,
-    "mapping values are not allowed": "a `:` is not allowed here; check the line above, align keys, quote text with `: `",
+    "mapping values are not allowed": "a `:` is not allowed here; see the line above, align keys, quote text with `:`",
     "could not find expected ':'": "a key has no `:`, or a value is not indented; write `key: value`",
     "cannot start any token": "a value cannot begin with this character; put the text in quotes",
     "unknown escape": "an unknown escape in double quotes; use single quotes, or `\\\\` for a backslash",

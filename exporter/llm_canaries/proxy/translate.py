@@ -60,7 +60,7 @@ async def translate_answer(
         async for chunk in chunks:
             yield chunk
     elif stream and status < 400 and _is_sse(headers):
-        async for chunk in _translate_stream(pair, chunks):
+        async for chunk in _translate_stream(pair, chunks, limit):
             yield chunk
     else:
         yield _translate_whole(pair, status, headers, await gather(chunks, limit), now)
@@ -72,8 +72,12 @@ async def gather(chunks: AsyncIterator[bytes], limit: int) -> bytes:
     async for chunk in chunks:
         body += chunk
         if len(body) > limit:
-            raise Unanswered(Fault(reason=FaultReason.BODY_TOO_LARGE, message=f"more than {limit} bytes"))
+            raise _too_large(limit)
     return bytes(body)
+
+
+def _too_large(limit: int) -> Unanswered:
+    return Unanswered(Fault(reason=FaultReason.BODY_TOO_LARGE, message=f"more than {limit} bytes"))
 
 
 def answer_losses(pair: Pair) -> tuple[Loss, ...]:
@@ -92,15 +96,19 @@ def _translate_whole(pair: Pair, status: int, headers: Headers, body: bytes, now
         return body
 
 
-async def _translate_stream(pair: Pair, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _translate_stream(pair: Pair, chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    """The client's stream; the limit holds here too, for not all that comes becomes something to send on."""
     decoder, reader = Decoder(), DIALECTS[pair.provider].reader()
-    writer = None
+    writer, size = None, 0
     async for chunk in chunks:
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
         events = _read(reader, decoder.feed(chunk))
         writer = writer or _writer(pair, events)
         if writer is not None and (out := b"".join(writer.feed(event) for event in events)):
             yield out
-    tail = [*_read(reader, decoder.close()), *reader.close()]
+    tail = [*_read_last(reader, decoder.close()), *reader.close()]
     writer = writer or _writer(pair, tail)
     if writer is not None:
         yield b"".join(writer.feed(event) for event in tail) + writer.close()
@@ -111,6 +119,14 @@ def _read(reader: Reader, frames: Sequence[Frame]) -> list[Event]:
         return [event for frame in frames for event in reader.feed(frame)]
     except WireError as error:
         raise Unanswered(Fault(reason=FaultReason.MALFORMED_BODY, message=str(error))) from None
+
+
+def _read_last(reader: Reader, frames: Sequence[Frame]) -> list[Event]:
+    """A last frame without its end may be cut anywhere; the answer then stays cut, which says it all."""
+    try:
+        return _read(reader, frames)
+    except Unanswered:
+        return []
 
 
 def _writer(pair: Pair, events: Sequence[Event]) -> Writer | None:

@@ -98,9 +98,12 @@ class Transport:
 
 
 def new_session() -> aiohttp.ClientSession:
-    """A session for any number of transports: unbounded connections (callers bound), no cookies kept."""
+    """A session for any number of transports: unbounded connections (callers bound), no cookies kept.
+
+    Every ask has a connection of its own: one kept alive may be closed under it, which looks like a fault.
+    """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),
+        connector=aiohttp.TCPConnector(limit=0, force_close=True),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
     )

@@ -27,6 +27,7 @@ _CELL = 6 * _SCALE  # a glyph is five columns and one of space
 _HEIGHT = 7 * _SCALE
 _LIGHT = bytes(240 + 2 * (grain & 1) for grain in range(256))
 _DARK = bytes(16 + 2 * (grain & 1) for grain in range(256))
+_INK = bytes(grey < 128 for grey in range(256))  # 1 where a pixel is dark
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MOST_PIXELS = 4_000_000
 
@@ -36,7 +37,7 @@ class PngError(ValueError):
 
 
 def draw_number(number: str, draw: Draw) -> bytes:
-    """A 224×224 8-bit grey PNG that shows `number` (up to 6 digits), about 9 kB."""
+    """A 224×224 8-bit grey PNG that shows `number` (up to 6 digits), about 11 kB."""
     left, top = (SIDE - len(number) * _CELL + _SCALE) // 2, (SIDE - _HEIGHT) // 2
     noise = _noise(draw)
     rows = bytearray()
@@ -48,15 +49,16 @@ def draw_number(number: str, draw: Draw) -> bytes:
             row[at] = dark[at]
         rows += b"\0" + row
     header = struct.pack(">IIBBBBB", SIDE, SIDE, 8, 0, 0, 0, 0)
-    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(bytes(rows), 6)) + _chunk(b"IEND", b"")
+    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(bytes(rows), 2)) + _chunk(b"IEND", b"")
 
 
 def read_number(png: bytes) -> str | None:
     """The digits that a PNG of `draw_number` shows, None when it shows none. Raises PngError for other bytes."""
     width, height, pixels = _decode(png)
-    dark = [[pixels[y * width + x] < 128 for x in range(width)] for y in range(height)]
-    columns = [x for x in range(width) if any(dark[y][x] for y in range(height))]
-    lines = [y for y in range(height) if any(dark[y])]
+    inked = pixels.translate(_INK)
+    dark = [inked[y * width : (y + 1) * width] for y in range(height)]
+    lines = [y for y, row in enumerate(dark) if 1 in row]
+    columns = [x for x in range(width) if any(dark[y][x] for y in lines)]
     if not columns or lines[-1] - lines[0] + 1 != _HEIGHT:
         return None
     found = [_read_glyph(dark, left, lines[0]) for left in _glyph_lefts(dark, columns, lines[0])]
@@ -72,13 +74,8 @@ def size(png: bytes) -> tuple[int, int]:
 
 
 def _noise(draw: Draw) -> bytes:
-    """A byte for every pixel from a linear congruence: seeded once, the same for the same draw."""
-    state = draw(2**31) | 1
-    out = bytearray(SIDE * SIDE)
-    for i in range(len(out)):
-        state = (state * 1103515245 + 12345) & 0x7FFFFFFF
-        out[i] = (state >> 16) & 0xFF
-    return bytes(out)
+    """A character `0` or `1` for every pixel: one draw, the same for the same draw."""
+    return f"{draw(1 << SIDE * SIDE):0{SIDE * SIDE}b}".encode()
 
 
 def _ink(number: str, y: int) -> list[int]:
@@ -124,7 +121,7 @@ def _pixel_data(png: bytes) -> bytes:
         at += length + 12
 
 
-def _glyph_lefts(dark: list[list[bool]], columns: list[int], top: int) -> list[int]:
+def _glyph_lefts(dark: list[bytes], columns: list[int], top: int) -> list[int]:
     """Where each glyph's cell begins: cells lie a fixed step apart, and the picture is centred."""
     width = len(dark[0])
     middle = width / 2
@@ -138,7 +135,7 @@ def _glyph_lefts(dark: list[list[bool]], columns: list[int], top: int) -> list[i
     return []
 
 
-def _read_glyph(dark: list[list[bool]], left: int, top: int) -> str:
+def _read_glyph(dark: list[bytes], left: int, top: int) -> str:
     half = _SCALE // 2
     seen = tuple(
         "".join("1" if dark[top + row * _SCALE + half][left + column * _SCALE + half] else "0" for column in range(5))

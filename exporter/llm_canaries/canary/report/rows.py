@@ -9,7 +9,8 @@ from llm_canaries.canary.run import Run
 
 def row(run: Run) -> dict[str, Any]:
     """One run in the shape of `canaries run --json` (DESIGN 6); `stream` is null where both ways were asked,
-    `reason` and `fault_domain` where there are none."""
+    `reason` and `fault_domain` where there are none.
+    """
     case, finding = run.case, run.finding
     return {
         "canary": case.canary,

@@ -160,7 +160,8 @@ def _order(low: Arm, high: Arm, memory: Memory) -> Finding:
     measures = {"low_reasoning_tokens": float(low.reasoning or 0), "high_reasoning_tokens": float(high.reasoning or 0)}
     if llr <= _FLAT:
         detail = f"high spends no more than low, over {now.pairs} pairs"
-        return replace(failed(Reason.ORDER_FLAT, Domain.TRANSLATION, detail, measures), memory=Memory(model, now.pairs, _FLAT))
+        finding = failed(Reason.ORDER_FLAT, Domain.TRANSLATION, detail, measures)
+        return replace(finding, memory=Memory(model, now.pairs, _FLAT))  # stays failed until the order comes back
     if llr >= _ORDERED:
         return passed("high spends more than low", measures, Memory(model))
     return passed(f"low against high undetermined after {now.pairs} pairs", measures, now)
