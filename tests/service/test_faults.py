@@ -3,12 +3,15 @@
 from collections import Counter
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from llm_canaries.canary.canary import Outcome
 from llm_canaries.canary.load import Wanted, cases
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.config.load import load
 from llm_canaries.mirror.misbehaviour import MISBEHAVIOURS
+from llm_canaries.mirror.server import Mirror
 from llm_canaries.service.gate import Order, gate
 from llm_canaries.service.settings import known, read_settings, shipped
 
@@ -41,6 +44,7 @@ EXPECTED = {
     "placeholder-image": {IMAGE: {"placeholder": 4}},
     "stringify-image": {IMAGE: {"stringified": 4}},
     "misread-image": {IMAGE: {"seen_but_wrong": 4}},
+    "blind-guess": {IMAGE: {"[unclassified]": 4}},
     "recall-tool": {IMAGE: {"refused_or_recalled": 4}},
     "reject-image": {IMAGE: {"rejected_type": 4}},
     "reject-media": {IMAGE: {"rejected_media": 4}},
@@ -59,6 +63,7 @@ EXPECTED = {
     "over-cap": {PARITY: {"output_over_cap": 2}},
     "drifting-input": {PARITY: {"input_mismatch": 2}},
     "inflated-stream": {PARITY: {"output_ratio": 2}},
+    "split-model": {PARITY: {"[not_comparable]": 2}},
     "lost-reasoning": {PARITY: {"reasoning_lost": 2}},
     "shrinking-usage": {PARITY: {"usage_shrank": 1}},  # only Messages counts at the start as well
     "ignore-thinking": {THINKING: {"none_ignored": 2}},
@@ -140,6 +145,62 @@ async def test_every_reason_of_a_failure_names_a_domain(clock, draw):
     for model in ("drop-image", "zero-usage", "not-listed", "html-200"):
         for each in await run(EMBEDDED, model, clock, draw):
             assert (each.finding.fault_domain is not None) == (each.finding.outcome is Outcome.FAIL)
+
+
+CANARY = "canaries: [{{scenario: {}, name: it, dialects: [openai_chat], stream: [false], params: {}}}]"
+
+
+async def test_an_unknown_model_is_unlisted(clock, draw):
+    runs = await run(EMBEDDED, "no-such-model", clock, draw)
+    expected = {name: {"model_not_found": count} for name, count in CELLS.items()} | {ELIGIBLE: {"unlisted": 1}}
+    assert verdicts(runs) == expected
+
+
+async def test_a_model_that_was_to_be_absent(clock, draw):
+    text = f"{EMBEDDED}\n{CANARY.format(ELIGIBLE, '{expect: absent}')}"
+    assert verdicts(await run(text, "healthy", clock, draw)) == {ELIGIBLE: {"unexpectedly_eligible": 1}}
+
+
+async def test_an_answer_later_than_asked_for(clock, draw):
+    text = EMBEDDED.replace("first_byte: 1s", "first_byte: 4s")
+    text = f"{text}\n{CANARY.format(GOOD, '{within_seconds: 1s}')}"
+    assert verdicts(await run(text, "slow", clock, draw)) == {GOOD: {"too_slow": 1}}
+
+
+async def test_a_gateway_without_a_model_list(clock, draw):
+    mirror = Mirror(clock)
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", mirror.asks("openai_chat"))
+    async with TestServer(app) as server:
+        gateway = f"it: {{kind: openai-compatible, url: '{server.make_url('')}', models: [mirror/healthy]}}"
+        text = f"gateways: {{{gateway}}}\n{CANARY.format(ELIGIBLE, '{}')}"
+        assert verdicts(await run(text, "healthy", clock, draw)) == {ELIGIBLE: {"[listing_absent]": 1}}
+
+
+async def test_a_gateway_with_one_dialect_only(clock, draw):
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", Mirror(clock).asks("openai_chat"))
+    async with TestServer(app) as server:
+        gateway = f"it: {{kind: openai-compatible, url: '{server.make_url('')}', models: [mirror/healthy]}}"
+        text = f"gateways: {{{gateway}}}\ncanaries: [{{use: known-good, gateway: it}}]"
+        runs = await run(text, "healthy", clock, draw)
+        told = {(each.case.dialect, str(each.finding.outcome), str(each.finding.reason)) for each in runs}
+        assert told == {("openai_chat", "pass", ""), ("anthropic_messages", "skip", "no_endpoint")}
+        certain = text.replace("models:", "dialects: [openai_chat, anthropic_messages], models:")
+        assert verdicts(await run(certain, "healthy", clock, draw)) == {GOOD: {"no_route": 2}}
+
+
+def test_every_reason_of_a_scenario_is_reached_here():
+    """By a fault model, or by one of the tests above where it takes a setting as well."""
+    reached = {name: set() for name in SCENARIOS}
+    for row in EXPECTED.values():
+        for name, reasons in row.items():
+            reached[name] |= {reason.strip("[]") for reason in reasons}
+    reached[THINKING].add("order_flat")
+    reached[ELIGIBLE] |= {"unlisted", "unexpectedly_eligible", "listing_absent"}
+    reached[GOOD].add("too_slow")
+    for name, scenario in SCENARIOS.items():
+        assert {reason.value for reason in scenario.reasons} <= reached[name]
 
 
 async def test_flat_thinking_is_found_by_the_fifth_pair(clock, draw):

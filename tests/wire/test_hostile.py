@@ -1,6 +1,8 @@
 """Covers every reader of wire/: no bytes raise anything but WireError, and typed fields hold their type."""
 
 import json
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -272,32 +274,14 @@ def test_models(name: str) -> None:
 @pytest.mark.parametrize("name", DIALECTS)
 @pytest.mark.parametrize("depth", [100, 850, 900, 950, 985, 990, 995, 1000, 1010, 50_000])
 def test_deep_nesting(name: str, depth: int) -> None:
+    dialect = DIALECTS[name]
     for body in deep(depth):
-        for read in (read_envelope_only, read_stream_only, read_ask_only, read_reply_only, read_models_only):
-            try:
-                read(name, body)
-            except WireError:
-                continue
-
-
-def read_envelope_only(name: str, body: bytes) -> object:
-    return read_envelope(body, 0), read_fault(400, (), body, 0)
-
-
-def read_stream_only(name: str, body: bytes) -> object:
-    return DIALECTS[name].reader().feed(Frame(data=body.decode()))
-
-
-def read_ask_only(name: str, body: bytes) -> object:
-    return DIALECTS[name].read_ask(body, "/")
-
-
-def read_reply_only(name: str, body: bytes) -> object:
-    return DIALECTS[name].read_reply(body)
-
-
-def read_models_only(name: str, body: bytes) -> object:
-    return DIALECTS[name].read_models(body)
+        assert read_envelope(body, 0) is None or read_fault(400, (), body, 0).status == 400
+        feed = partial(dialect.reader().feed, Frame(data=body.decode()))
+        asked = partial(dialect.read_ask, body, "/")
+        for read in (feed, asked, partial(dialect.read_reply, body), partial(dialect.read_models, body)):
+            with suppress(WireError):
+                read()
 
 
 @MANY

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from llm_canaries.wire.event import Event, UsageSeen
+from llm_canaries.wire.event import Event, Head, UsageSeen
 from llm_canaries.wire.json import Object, encode_text, integer
 from llm_canaries.wire.message import (
     Ask,
@@ -22,6 +22,7 @@ from llm_canaries.wire.message import (
 )
 
 PLACEHOLDER = "[image omitted: image/png of 224 x 224 pixels, which this model does not support]"
+OTHER_MODEL = "mirror/fallback"
 FIXED_REASONING = 700  # tokens a model spends that no longer listens
 
 
@@ -84,6 +85,11 @@ def misread(ask: Ask, reply: Reply) -> Reply:
     if not has_tool_image(ask) or not reply.text.isdigit():
         return reply
     return with_text(reply, "".join(str((int(digit) + 1) % 10) for digit in reply.text))
+
+
+def guess(ask: Ask, reply: Reply) -> Reply:
+    """A number out of thin air where a picture was asked about, and no usage."""
+    return replace(with_text(reply, "70707"), usage=None) if reply.text == "NONE" else reply
 
 
 def recall(ask: Ask, reply: Reply) -> Reply:
@@ -165,6 +171,11 @@ def wrong_effort(ask: Ask, reply: Reply) -> Reply:
 def flat_reasoning(ask: Ask, reply: Reply) -> Reply:
     """One amount for every level but none, within every budget."""
     return _spent(reply, 400) if (reply.usage or Usage()).reasoning else reply
+
+
+def other_model(events: Sequence[Event]) -> Sequence[Event]:
+    """The stream under another model's name."""
+    return [replace(event, model=OTHER_MODEL) if isinstance(event, Head) else event for event in events]
 
 
 def without_usage(events: Sequence[Event]) -> Sequence[Event]:

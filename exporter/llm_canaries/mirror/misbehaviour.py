@@ -78,6 +78,9 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
     "placeholder-image": M(help="images of a tool round trip become a note", see=d.placeholder_images),
     "stringify-image": M(help="images of a tool round trip become base64 text", see=d.stringify_images),
     "misread-image": M(help="the image is seen and misread", say=d.misread),
+    "blind-guess": M(
+        help="images vanish, the model makes a number up, and nothing is counted", see=d.drop_images, say=d.guess
+    ),
     "recall-tool": M(help="the tool is called again instead of an answer", say=d.recall),
     "reject-image": M(
         help="400 for an image in a tool result",
@@ -103,6 +106,7 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
     "over-cap": M(help="more output than the limit sent", say=d.over_cap),
     "drifting-input": M(help="streams count other input", stream=d.drifting_input),
     "inflated-stream": M(help="streams count hundredfold output", stream=d.inflated_output),
+    "split-model": M(help="streams are answered by another model", stream=d.other_model),
     "lost-reasoning": M(help="streams lose the reasoning count", stream=d.lost_reasoning),
     "shrinking-usage": M(help="message_delta counts less than message_start", body=d.shrinking_body),
     # thinking
@@ -122,7 +126,7 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
         listed=False,
         refuse=_refusal(400, "The requested model is not supported", code="model_not_supported"),
     ),
-    "aliased": M(help="another model answers", say=lambda ask, reply: replace(reply, model="mirror/fallback")),
+    "aliased": M(help="another model answers", say=lambda ask, reply: replace(reply, model=d.OTHER_MODEL)),
     "suspended": M(
         help="no credential is left",
         refuse=_refusal(503, "auth_unavailable: no auth available (providers=mirror, model=suspended)"),

@@ -38,12 +38,14 @@ class Mirror:
         """The routes: every dialect's ask path, the model list, and the records of a mark."""
         app = web.Application(client_max_size=MOST_REQUEST_BYTES)
         for name, dialect in DIALECTS.items():
-            app.router.add_post(dialect.path, self._asks(name))
+            app.router.add_post(dialect.path, self.asks(name))
         app.router.add_get("/v1/models", self._list)
         app.router.add_get("/mirror/records/{mark}", self._recorded)
         return app
 
-    def _asks(self, name: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def asks(self, name: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """What answers asks in the dialect `name`."""
+
         async def handle(request: web.Request) -> web.StreamResponse:
             try:
                 return await self._answer(name, request)

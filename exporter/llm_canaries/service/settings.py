@@ -44,6 +44,7 @@ def known(definitions: Mapping[str, Definition]) -> Known:
         profiles=frozenset(read_profiles()),
         scenarios={name: scenario.params for name, scenario in SCENARIOS.items()},
         definitions=frozenset(definitions),
+        plays={name: definition.scenario for name, definition in definitions.items()},
     )
 
 
