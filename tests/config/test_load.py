@@ -134,7 +134,12 @@ def test_an_error_holds_its_problems_in_order(read):
     with pytest.raises(ConfigError) as caught:
         read("colour: red\ngateways:\n  home: {kind: embeded, models: [a]}\n")
     assert caught.value.problems == (
-        Problem("canaries.yml", 1, "unknown key `colour`; allowed: `canaries`, `gateways`"),
+        Problem(
+            "canaries.yml",
+            1,
+            "unknown key `colour`; allowed: "
+            "`canaries`, `gateways`, `heartbeat`, `receivers`, `rules`, `server`, `state`",
+        ),
         Problem(
             "canaries.yml",
             3,

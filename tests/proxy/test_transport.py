@@ -104,7 +104,7 @@ async def test_no_proxy_from_the_environment(
 
 
 async def test_every_ask_has_its_own_connection(
-    mirror_url: str, session: aiohttp.ClientSession, clock: Clock, serve: Serve
+    serve: Serve, session: aiohttp.ClientSession, clock: Clock
 ) -> None:
     """A server that closes without saying so (or whose keep-alive is over) is no fault of the next ask."""
     server = await serve((OK,))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -46,6 +46,7 @@ class SharedReason(StrEnum):
 class Case(Struct, frozen=True, kw_only=True):
     """One cell of a canary's matrix; `stream` is None where the scenario asks both ways itself.
 
+    `every` is in seconds.
     `dialect_certain`: the user said that the gateway speaks this dialect, so a missing endpoint is a failure.
     """
 
@@ -60,6 +61,13 @@ class Case(Struct, frozen=True, kw_only=True):
     profile: Profile = Profile()
     facts: ModelFacts = ModelFacts()
     dialect_certain: bool = False
+    every: float = 600.0
+    thresholds: Mapping[str, Mapping[Literal["warning", "critical"], float]] = {}
+
+    @property
+    def key(self) -> str:
+        """The case's own name, for storage: the same after a restart."""
+        return "|".join((self.canary, self.gateway, self.model, self.dialect, self.stream_word))
 
     @property
     def stream_word(self) -> str:
@@ -78,6 +86,14 @@ class Finding(Struct, frozen=True, kw_only=True):
     memory: Any = None
 
 
+class Cost(Struct, frozen=True):
+    """What one run asks of a gateway, at most, when it passes."""
+
+    requests: int
+    input_tokens: int
+    output_tokens: int
+
+
 class Scenario(Struct, frozen=True, kw_only=True):
     """A kind of canary: a script of steps that ends in a finding, and the closed set of its own reasons."""
 
@@ -85,6 +101,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
     reasons: type[StrEnum]
     params: type[Struct]
     play: Callable[[Case, Any, Draw, Any], Play[Finding]]
+    cost: Callable[[Case, Any], Cost]
     memory: type[Struct] | None = None
     needs: frozenset[str] = frozenset()
     both_ways: bool = False

@@ -90,6 +90,8 @@ def _cells(
                     profile=profile,
                     facts=_facts(model, profile),
                     dialect_certain=config.dialects is not None or config.kind == "embedded",
+                    every=canary.every or definition.every,
+                    thresholds={**definition.thresholds, **canary.thresholds},
                 )
 
 

@@ -28,6 +28,7 @@ from llm_canaries.config.values import (
     Interval,
     Level,
     Line,
+    Listen,
     Name,
     Refused,
     Secret,
@@ -153,6 +154,13 @@ class Limits(Shape):
     body: Size = Field(default=8 * 1024 * 1024, description="size of an answer, `8MiB` if absent")
 
 
+class Budget(Shape):
+    """The most that scheduled canaries may spend at one gateway in one UTC day; beyond it they are held."""
+
+    requests: Annotated[int, Field(gt=0)] = Field(default=10_000, description="requests a day, 10000 if absent")
+    tokens: Annotated[int, Field(gt=0)] = Field(default=2_000_000, description="tokens a day, 2000000 if absent")
+
+
 class ProviderConfig(Shape):
     """An upstream of the embedded core."""
 
@@ -178,6 +186,7 @@ class GatewayConfig(Shape):
     profile: ProfileName = Field(default="generic", description="what is known of the gateway")
     headers: Mapping[HeaderName, Secret] = Field(default={}, description="headers to send along")
     limits: Limits = Field(default=Limits(), description="how long and how much")
+    budget: Budget = Field(default=Budget(), description="how much a day at most")
     providers: Annotated[dict[Name, ProviderConfig], Filled] | None = Field(
         default=None, description="upstreams of an embedded gateway"
     )
@@ -218,6 +227,37 @@ class Definition(Shape):
     params: Params = Field(default={}, description="parameters of the scenario")
 
 
+class ReceiverConfig(Shape):
+    """Where flips go; the URL is Apprise's and holds credentials."""
+
+    url: Secret = Field(description="an Apprise URL, as `${VARIABLE}` or `${file:/path}`")
+    severity: Annotated[tuple[Severity, ...], Filled] = Field(
+        default=("warning", "critical"), description="the severities it is told of, both if absent"
+    )
+    timeout: Duration = Field(default=10.0, description="time for one delivery, `10s` if absent")
+
+
+class HeartbeatConfig(Shape):
+    """A URL that is fetched while all is well, so that somebody else notices our silence."""
+
+    url: Secret = Field(description="the URL to fetch, as `${VARIABLE}` or `${file:/path}`")
+    every: Interval = Field(default=60.0, description="the time between two fetches, `1m` if absent")
+
+
+class RulesConfig(Shape):
+    """What becomes of rules; the shipped pack is always loaded where they are evaluated."""
+
+    evaluate: Bool = Field(default=True, description="`false` where a Prometheus evaluates them")
+    files: Annotated[tuple[Line, ...], Filled] | None = Field(default=None, description="your own rule files")
+    disable: tuple[Line, ...] = Field(default=(), description="names of alerts to leave out")
+
+
+class ServerConfig(Shape):
+    """Where `canaries serve` listens; on an address that is not loopback only metrics and health are open."""
+
+    listen: Listen = Field(default="127.0.0.1:9877", description="`HOST:PORT`, `127.0.0.1:9877` if absent")
+
+
 class Config(Shape):
     """A whole configuration; `canaries` None means every shipped definition that fits."""
 
@@ -225,3 +265,8 @@ class Config(Shape):
     canaries: tuple[CanaryConfig, ...] | None = Field(
         default=None, description="what to ask; if absent, every shipped definition that fits"
     )
+    receivers: dict[Name, ReceiverConfig] = Field(default={}, description="where to send news of alerts, by name")
+    heartbeat: HeartbeatConfig | None = Field(default=None, description="what to fetch while all is well")
+    rules: RulesConfig = Field(default=RulesConfig(), description="what becomes of alert rules")
+    server: ServerConfig = Field(default=ServerConfig(), description="where `canaries serve` listens")
+    state: Line | None = Field(default=None, description="the folder of the state; the user's state folder if absent")

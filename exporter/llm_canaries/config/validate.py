@@ -24,6 +24,8 @@ _WANTED: Mapping[str, tuple[str, str]] = {
     "string_type": ("text", "put it in quotes"),
     "bool_type": ("a boolean", "write `true` or `false`"),
     "tuple_type": ("a list", "write `[…]`, or one `- …` a line"),
+    "int_type": ("a whole number", "write it in digits"),
+    "int_parsing": ("a whole number", "write it in digits"),
     "dict_type": ("a mapping", "write `key: value`"),
     "mapping_type": ("a mapping", "write `key: value`"),
     "model_type": ("a mapping", "write `key: value`"),
@@ -53,25 +55,27 @@ def validate(
     return None
 
 
-def secret_texts(data: object, *, secret: bool = False) -> Iterator[str]:
+def secret_texts(data: object, path: Path = ()) -> Iterator[str]:
     """Every text in a place where secrets belong, valid or not."""
     if isinstance(data, dict):
         for key, value in data.items():
-            yield from secret_texts(value, secret=secret or key in _SECRET)
+            yield from secret_texts(value, (*path, key))
     elif isinstance(data, list):
         for value in data:
-            yield from secret_texts(value, secret=secret)
-    elif isinstance(data, str) and secret:
+            yield from secret_texts(value, path)
+    elif isinstance(data, str) and _secret(path):
         yield data
 
 
-_SECRET = ("api_key", "headers")
+def _secret(path: Path) -> bool:
+    """Whether secrets belong at `path`: keys, headers, and the URLs of receivers and of the heartbeat."""
+    return "api_key" in path or "headers" in path or (path[:1] in (("receivers",), ("heartbeat",)) and "url" in path)
 
 
 def _words(detail: ErrorDetails, path: Path, problems: Problems, *, key: bool) -> str:
     """What is wrong with one value; the value itself only where it can be shown."""
     value = detail["input"]
-    hidden = not key and any(step in _SECRET for step in path)
+    hidden = not key and _secret(path)
     if detail["type"] in _WANTED:
         wanted, advice = _WANTED[detail["type"]]
         if wanted == "text" and isinstance(value, dict | list):
@@ -80,6 +84,8 @@ def _words(detail: ErrorDetails, path: Path, problems: Problems, *, key: bool) -
         if not hidden and (isinstance(value, bool | int | float) or (isinstance(value, str) and wanted == "a boolean")):
             found += f", {problems.shown(path, value)}"
         return f"expected {wanted}, found {found}; {advice}"
+    if detail["type"] == "greater_than":
+        return f"{problems.shown(path, value)} is too small; write a number above 0"
     refused = detail.get("ctx", {}).get("error")
     message = str(refused) if detail["type"] == "value_error" else "cannot be used; see what this key allows"
     if hidden or isinstance(value, list | tuple | dict):

@@ -127,6 +127,14 @@ def check_url(value: str) -> str:
     return value
 
 
+def check_listen(value: str) -> str:
+    """HOST:PORT; port 0 takes a free one. Raises Refused."""
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise Refused("is not an address; write `HOST:PORT`, such as `127.0.0.1:9877`")
+    return value
+
+
 def check_secret(value: SecretStr) -> SecretStr:
     """A secret that fits into a header. Raises Refused."""
     text = value.get_secret_value()
@@ -175,6 +183,7 @@ HeaderName = Annotated[
     str, AfterValidator(check_header_name), WithJsonSchema({"type": "string", "pattern": f"^{_HEADER.pattern}$"})
 ]
 Url = Annotated[str, AfterValidator(check_url), _form("https?://[^/?#@ ]+[^?#@ ]*", "a base URL, without credentials")]
+Listen = Annotated[str, AfterValidator(check_listen), _form(".+:[0-9]+", "HOST:PORT, such as 127.0.0.1:9877")]
 Secret = Annotated[SecretStr, AfterValidator(check_secret), WithJsonSchema({"type": "string", "minLength": 1})]
 Duration = Annotated[
     float, parsed(parse_duration, 0.001, "write at least `1ms`"), _form(DURATION_FORM, "a duration: 30s, 10m, 1h30m")

@@ -160,7 +160,8 @@ class Mirror:
 @asynccontextmanager
 async def serving(mirror: Mirror, host: str, port: int) -> AsyncIterator[str]:
     """The mirror listening; the value is its base URL. Raises OSError where the address is taken."""
-    runner = web.AppRunner(mirror.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
+    # aiohttp waits that long twice: for answers under way, then for those it cancelled
+    runner = web.AppRunner(mirror.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.3)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

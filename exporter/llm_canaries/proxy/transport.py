@@ -1,6 +1,7 @@
 """HTTP with four limits, over aiohttp: no retries, no redirects, no environment proxies."""
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -137,5 +138,7 @@ def _fault(error: aiohttp.ClientError | OSError | ValueError) -> Fault:
 def _words(error: Exception) -> str:
     """The error's own words without the object addresses aiohttp puts into them."""
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"{error.host}:{error.port}: {error.os_error.strerror or error.os_error}"[:200]
+        number = 0 if isinstance(error.os_error, ssl.SSLError) else error.os_error.errno or 0  # TLS counts its own way
+        words = os.strerror(number) if number > 0 else error.os_error.strerror or str(error.os_error)
+        return f"{error.host}:{error.port}: {words}"[:200]
     return (" ".join(str(error).split()) or type(error).__name__)[:200]

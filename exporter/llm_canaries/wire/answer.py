@@ -1,6 +1,7 @@
 """Reads what came back for an ask: reply, events, fault, objections; a 200 proves nothing (cliproxyapi.md 11)."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from msgspec import Struct
 
@@ -152,13 +153,16 @@ def _events(dialect: str, got: Received) -> tuple[list[Event], float | None]:
     events: list[Event] = []
     first, start = None, 0
     for moment, end in got.arrivals:
-        for frame in decoder.feed(got.body[start:end]):
-            events += reader.feed(frame)
+        fresh = [event for frame in decoder.feed(got.body[start:end]) for event in reader.feed(frame)]
+        events += fresh
         start = end
-        if first is None and any(isinstance(event, Delta | OpaquePart | PartStart) for event in events):
+        if first is None and any(isinstance(event, Delta | OpaquePart | PartStart) for event in fresh):
             first = moment
-    for frame in [*decoder.feed(got.body[start:]), *decoder.close()]:
+    for frame in decoder.feed(got.body[start:]):
         events += reader.feed(frame)
+    with suppress(WireError):  # a last frame without its end was cut; what cut it is the fault
+        for frame in decoder.close():
+            events += reader.feed(frame)
     events += reader.close()
     return events, first
 

@@ -9,9 +9,10 @@ from enum import StrEnum
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from llm_canaries.canary.asks import echo_prompt, sending, text_ask
-from llm_canaries.canary.canary import Case, Finding, Scenario
+from llm_canaries.canary.canary import Case, Cost, Finding, Scenario
 from llm_canaries.canary.verdict import failed, faulted, passed, undecided
 from llm_canaries.wire import nonce
 from llm_canaries.wire.dialects import DIALECTS
@@ -35,6 +36,9 @@ class Reason(StrEnum):
     LISTING_ABSENT = "listing_absent"
 
 
+_ABOUT_MODEL = frozenset({FaultReason.MODEL_NOT_SUPPORTED, FaultReason.MODEL_NOT_FOUND})
+
+
 class Params(Struct, frozen=True, forbid_unknown_fields=True):
     """`expect` the model to be eligible or absent; `allow_alias`: another model may answer; `cap` on tokens."""
 
@@ -52,11 +56,25 @@ def play(case: Case, params: Params, draw: Draw, memory: None) -> Play[Finding]:
 
 
 def judge(case: Case, params: Params, page: Page, exchange: Exchange) -> Finding:
-    """The finding of a list and a call."""
+    """The finding of a list and a call; whether each said yes is a measure."""
+    finding = _judge(case, params, page, exchange)
+    measures = dict(finding.measures)
+    if page.fault is None and finding.reason != FaultReason.MALFORMED_BODY:
+        measures["model_listed"] = float(_listed(case, page) or False)
+    if exchange.fault is None or exchange.fault.reason in _ABOUT_MODEL:
+        measures["model_callable"] = float(exchange.fault is None)
+    return replace(finding, measures=measures)
+
+
+def _listed(case: Case, page: Page) -> bool:
+    return case.model in DIALECTS["openai_chat"].read_models(page.body).ids
+
+
+def _judge(case: Case, params: Params, page: Page, exchange: Exchange) -> Finding:
     listed: bool | None = None
     if page.fault is None:
         try:
-            listed = case.model in DIALECTS["openai_chat"].read_models(page.body).ids
+            listed = _listed(case, page)
         except WireError as error:
             return faulted(Fault(reason=FaultReason.MALFORMED_BODY, status=page.status, message=f"model list: {error}"))
     elif page.fault.reason is not FaultReason.NO_ROUTE:
@@ -90,7 +108,7 @@ def _answered(case: Case, params: Params, exchange: Exchange, listed: bool | Non
 
 
 def _refused(fault: Fault, listed: bool | None, params: Params) -> Finding:
-    about_model = fault.reason in (FaultReason.MODEL_NOT_SUPPORTED, FaultReason.MODEL_NOT_FOUND)
+    about_model = fault.reason in _ABOUT_MODEL
     detail = f"HTTP {fault.status}: {fault.message}"
     if about_model and params.expect == "absent" and not listed:
         return passed("absent, as expected")
@@ -117,4 +135,9 @@ def _bare(name: str) -> str:
     return _DATE.sub("", last)
 
 
-SCENARIO = Scenario(name="eligibility", reasons=Reason, params=Params, play=play)
+def cost(case: Case, params: Params) -> Cost:
+    """One page and one short ask."""
+    return Cost(requests=2, input_tokens=40, output_tokens=20)
+
+
+SCENARIO = Scenario(name="eligibility", reasons=Reason, params=Params, play=play, cost=cost)

@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from llm_canaries.canary.asks import echo_prompt, sending, text_ask
-from llm_canaries.canary.canary import Case, Finding, Scenario
+from llm_canaries.canary.canary import Case, Cost, Finding, Scenario
 from llm_canaries.canary.verdict import cut, failed, faulted, passed, starved
 from llm_canaries.wire import nonce
 from llm_canaries.wire.exchange import Exchange, Play, send
@@ -79,4 +79,9 @@ def _short(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-SCENARIO = Scenario(name="known-good", reasons=Reason, params=Params, play=play)
+def cost(case: Case, params: Params) -> Cost:
+    """One short ask."""
+    return Cost(requests=1, input_tokens=40, output_tokens=20)
+
+
+SCENARIO = Scenario(name="known-good", reasons=Reason, params=Params, play=play, cost=cost)

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from llm_canaries.canary.asks import sending, text_ask
-from llm_canaries.canary.canary import Case, Finding, Scenario
+from llm_canaries.canary.canary import Case, Cost, Finding, Scenario
 from llm_canaries.canary.verdict import failed, faulted, passed, starved, undecided, usage_of
 from llm_canaries.wire import nonce
 from llm_canaries.wire.exchange import Exchange, Play, send
@@ -114,9 +114,10 @@ def controls(case: Case, params: Params) -> list[tuple[str, Thinking]]:
 
 def judge(arms: dict[str, Arm], params: Params, memory: Memory) -> Finding:
     """The finding of the arms: each hard rule that can be told, then the order."""
+    measures = {f"thinking_checks:{name}": 1.0 for name in arms}
     for arm in arms.values():
         if (finding := _hard_rules(arm, params)) is not None:
-            return finding
+            return replace(finding, measures=measures | {f"thinking_mismatches:{arm.name}": 1.0})
     silent = [arm.name for arm in arms.values() if arm.reasoning is None]
     high = arms["high"]
     if not silent and not high.reasoning and not high.thought:
@@ -124,7 +125,8 @@ def judge(arms: dict[str, Arm], params: Params, memory: Memory) -> Finding:
     if silent:
         detail = f"no count of reasoning tokens in: {', '.join(silent)}"
         return undecided(Reason.COUNTS_ABSENT, detail, memory)
-    return _order(arms["low"], arms["high"], memory)
+    finding = _order(arms["low"], arms["high"], memory)
+    return replace(finding, measures=measures | dict(finding.measures))
 
 
 def _hard_rules(arm: Arm, params: Params) -> Finding | None:
@@ -167,11 +169,22 @@ def _order(low: Arm, high: Arm, memory: Memory) -> Finding:
     return passed(f"low against high undetermined after {now.pairs} pairs", measures, now)
 
 
+def cost(case: Case, params: Params) -> Cost:
+    """Every arm once, its budget spent; a level is not a number, so half of the cap is taken for low and high."""
+    arms = controls(case, params)
+    spent = sum(
+        params.chat_cap // 2 if control.budget is None and name != "none" else control.budget or 0
+        for name, control in arms
+    )
+    return Cost(requests=len(arms), input_tokens=60 * len(arms), output_tokens=spent + 20 * len(arms))
+
+
 SCENARIO = Scenario(
     name="thinking",
     reasons=Reason,
     params=Params,
     memory=Memory,
     play=play,
+    cost=cost,
     needs=frozenset({"thinking"}),
 )

@@ -12,7 +12,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from llm_canaries.canary.asks import image_round_trip, number_image, sending
-from llm_canaries.canary.canary import Case, Finding, Scenario
+from llm_canaries.canary.canary import Case, Cost, Finding, Scenario
 from llm_canaries.canary.verdict import cut, failed, faulted, passed, starved, undecided, usage_of
 from llm_canaries.wire import nonce
 from llm_canaries.wire.exchange import Exchange, Play, send
@@ -152,6 +152,11 @@ def _rejected(fault: Fault) -> Finding:
     return faulted(fault)
 
 
+def cost(case: Case, params: Params) -> Cost:
+    """One ask with one image: 49 to 1,100 tokens by model (D3)."""
+    return Cost(requests=1, input_tokens=1200, output_tokens=20)
+
+
 SCENARIO = Scenario(
-    name="tool-result-image", reasons=Reason, params=Params, play=play, needs=frozenset({"vision"})
+    name="tool-result-image", reasons=Reason, params=Params, play=play, cost=cost, needs=frozenset({"vision"})
 )

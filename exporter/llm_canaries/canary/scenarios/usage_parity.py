@@ -10,7 +10,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from llm_canaries.canary.asks import echo_prompt, sending, text_ask
-from llm_canaries.canary.canary import Case, Finding, Scenario
+from llm_canaries.canary.canary import Case, Cost, Finding, Scenario
 from llm_canaries.canary.verdict import failed, faulted, passed, undecided
 from llm_canaries.wire import nonce
 from llm_canaries.wire.event import Finished, UsageSeen
@@ -139,4 +139,9 @@ def _counts(usage: Usage) -> str:
     return ", ".join([*(f"{name} {count}" for name, count in said.items() if count is not None), *broken])
 
 
-SCENARIO = Scenario(name="usage-parity", reasons=Reason, params=Params, play=play, both_ways=True)
+def cost(case: Case, params: Params) -> Cost:
+    """Two short asks."""
+    return Cost(requests=2, input_tokens=80, output_tokens=40)
+
+
+SCENARIO = Scenario(name="usage-parity", reasons=Reason, params=Params, play=play, cost=cost, both_ways=True)

@@ -70,7 +70,13 @@ class AnthropicMessages:
     def write_models(self, models: Models) -> bytes:
         """Anthropic's list, on one page."""
         data = [
-            {"type": "model", "id": model, "display_name": model, "created_at": "1970-01-01T00:00:00Z"}
+            {
+                "type": "model",
+                "id": model,
+                "display_name": model,
+                "created_at": "1970-01-01T00:00:00Z",
+                "lifecycle": "active",
+            }
             for model in models.ids
         ]
         ends = {"first_id": models.ids[0], "last_id": models.ids[-1]} if models.ids else {}

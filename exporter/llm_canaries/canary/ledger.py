@@ -1,0 +1,112 @@
+"""What the scheduled runs of one case add up to: exact counts over windows, and what they prove.
+
+Confirmation runs decide the state (success, failures in a row) and never a ratio (DESIGN 5.3, 5.5).
+"""
+
+from collections import deque
+from functools import lru_cache
+from math import comb
+
+from msgspec import Struct
+
+WINDOWS = {"10m": 600.0, "1h": 3600.0, "recent": 86400.0}
+RECENT_RUNS = 20  # `recent` is the last 20 decided runs, none older than a day
+CONFIDENCE = 0.95
+
+
+class Tally(Struct, frozen=True):
+    """`failures` of `runs` decided scheduled runs."""
+
+    failures: int
+    runs: int
+
+    @property
+    def ratio(self) -> float | None:
+        """The share of failures, None without runs."""
+        return self.failures / self.runs if self.runs else None
+
+    @property
+    def lower(self) -> float | None:
+        """The one-sided 95 % Clopper-Pearson lower bound of the failure probability, None without runs."""
+        return lower_bound(self.failures, self.runs) if self.runs else None
+
+
+@lru_cache(maxsize=4096)
+def lower_bound(failures: int, runs: int) -> float:
+    """The p at which `failures` or more of `runs` have probability .05: below it the data would be a surprise.
+
+    Exact sums in integers and floats, by bisection to 1e-12 (Clopper and Pearson, 1934).
+    """
+    if failures == 0:
+        return 0.0
+    if failures == runs:
+        return float((1 - CONFIDENCE) ** (1 / runs))
+    coefficients = [comb(runs, k) for k in range(failures)]
+    low, high = 0.0, failures / runs
+    while high - low > 1e-12:
+        p = (low + high) / 2
+        fewer = sum(c * p**k * (1 - p) ** (runs - k) for k, c in enumerate(coefficients))
+        if 1 - fewer < 1 - CONFIDENCE:
+            low = p
+        else:
+            high = p
+    return low
+
+
+class Ledger:
+    """One case: its decided scheduled runs of the last hour, or the last twenty, and its state."""
+
+    def __init__(self) -> None:
+        self._runs: deque[tuple[float, bool]] = deque()
+        self.success: bool | None = None
+        self.failures_in_a_row = 0
+        self.last_success: float | None = None
+        self.last_decided: float | None = None
+
+    def add(self, at: float, *, failed: bool, confirmation: bool = False) -> None:
+        """Counts one decided run that started at `at` (Unix time)."""
+        self.success = not failed
+        self.failures_in_a_row = self.failures_in_a_row + 1 if failed else 0
+        self.last_decided = at if self.last_decided is None else max(at, self.last_decided)
+        if not failed:
+            self.last_success = at
+        if not confirmation:
+            self._runs.append((at, failed))
+            self._forget(at)
+
+    def tally(self, window: str, now: float) -> Tally:
+        """The runs of `window` (a key of WINDOWS) that ends at `now`; runs from the future count as now's."""
+        since = now - WINDOWS[window]
+        runs = [failed for at, failed in self._runs if at > since]
+        if window == "recent":
+            runs = runs[-RECENT_RUNS:]
+        return Tally(sum(runs), len(runs))
+
+    def _forget(self, now: float) -> None:
+        while len(self._runs) > RECENT_RUNS and self._runs[0][0] <= now - WINDOWS["1h"]:
+            self._runs.popleft()
+
+
+class Availability:
+    """Pass shares of one gateway over an hour, a day and a month, kept in hourly counts."""
+
+    WINDOWS = {"1h": 3600.0, "24h": 86400.0, "30d": 2592000.0}  # noqa: RUF012  # a constant table
+
+    def __init__(self) -> None:
+        self._hours: dict[int, list[int]] = {}
+
+    def add(self, at: float, *, failed: bool) -> None:
+        """Counts one decided scheduled run."""
+        hour = self._hours.setdefault(int(at // 3600), [0, 0])
+        hour[0] += not failed
+        hour[1] += 1
+        oldest = int(at // 3600) - 720
+        for old in [each for each in self._hours if each < oldest]:
+            del self._hours[old]
+
+    def ratio(self, window: str, now: float) -> float | None:
+        """The pass share over the hours that `window` touches, None without runs."""
+        first = int((now - self.WINDOWS[window]) // 3600) + 1
+        counts = [count for hour, count in self._hours.items() if hour >= first]
+        decided = sum(count[1] for count in counts)
+        return sum(count[0] for count in counts) / decided if decided else None

@@ -1,0 +1,217 @@
+"""The sidecar: cases on a schedule, what they find on the board, in the state, and at the receivers.
+
+One event loop; the state has a thread of its own. A reload builds the new gateways aside and swaps them whole.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+
+from msgspec import Struct
+
+from llm_canaries.canary.budget import Allowance, cost_of, day_end, day_of
+from llm_canaries.canary.canary import Case, Outcome
+from llm_canaries.canary.holds import Hold, HoldReason, Holds, holds_after, may_confirm
+from llm_canaries.canary.ledger import Availability, Ledger
+from llm_canaries.canary.load import Wanted, cases
+from llm_canaries.canary.run import Lane, Run, run_case
+from llm_canaries.canary.scenarios.table import SCENARIOS
+from llm_canaries.proxy.clock import Clock
+from llm_canaries.proxy.core import Core
+from llm_canaries.service.assembly import Assembly, assemble
+from llm_canaries.service.board import Board
+from llm_canaries.service.gateway_metrics import GatewayMetrics
+from llm_canaries.service.lane import GatewayLane
+from llm_canaries.service.recorder import Recorder
+from llm_canaries.service.schedule import Schedule
+from llm_canaries.service.settings import Settings
+from llm_canaries.service.store import Store
+from llm_canaries.wire.exchange import Via
+from llm_canaries.wire.nonce import Draw
+
+CONFIRM_AFTER = 15.0  # seconds from a first failure to the run that confirms it
+MIRROR_IN_FLIGHT = 8
+
+
+class Plant(Struct, frozen=True, kw_only=True):
+    """What one configuration built: replaced whole by a reload."""
+
+    settings: Settings
+    cases: Mapping[str, Case]
+    assembly: Assembly
+    lanes: Mapping[str, Mapping[Via, Lane]]
+    stack: AsyncExitStack
+
+
+class Sidecar:
+    """The running program, but for its web server, rules and notifications."""
+
+    def __init__(self, board: Board, store: Store, clock: Clock, draw: Draw) -> None:
+        self.board, self.store, self.clock, self.draw = board, store, clock, draw
+        self.ledgers: dict[str, Ledger] = {}
+        self.availability: dict[str, Availability] = {}
+        self.last_runs: dict[str, tuple[int, Run]] = {}
+        self.holds = Holds()
+        self.recorder = Recorder(board, clock.wall())
+        self.gateway_metrics = GatewayMetrics(board)
+        self.schedule = Schedule(self.due)
+        self.plant: Plant | None = None
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def build(self, settings: Settings) -> Plant:
+        """The plant of `settings`, with nothing of it running yet."""
+        found = cases(settings.config, settings.binding, Wanted())
+        stack = AsyncExitStack()
+        assembly = await assemble(stack, settings.config, settings.config.gateways, self.clock)
+        lanes = {
+            name: {"gateway": GatewayLane(gateway, self.clock, MIRROR_IN_FLIGHT if name in assembly.mirrored else 1)}
+            for name, gateway in assembly.gateways.items()
+        }
+        by_key = {case.key: case for case in found}
+        return Plant(settings=settings, cases=by_key, assembly=assembly, lanes=lanes, stack=stack)  # type: ignore[arg-type]
+
+    async def swap(self, plant: Plant) -> frozenset[str]:
+        """Makes `plant` the one in force; the keys of the cases that are gone."""
+        before, self.plant = self.plant, plant
+        gone = frozenset(before.cases if before else ()) - frozenset(plant.cases)
+        for key in gone:
+            assert before is not None
+            self.recorder.forget(before.cases[key])
+            self.ledgers.pop(key, None)
+            self.last_runs.pop(key, None)
+        for name in plant.assembly.gateways:
+            self.availability.setdefault(name, Availability())
+        fresh = {key for key in plant.cases if key not in self.ledgers}
+        if fresh:
+            await self.store.restore(self.ledgers, fresh, self.availability, self.clock.wall())
+        self.recorder.introduce(plant.cases.values())
+        if before is not None:
+            await asyncio.sleep(0)
+            self._later(before.stack.aclose, 30.0 if self._under_way else 0.0)
+        self.refresh()
+        return gone
+
+    def begin(self) -> None:
+        """Starts the schedule of the plant in force."""
+        assert self.plant is not None
+        self.schedule.start()
+        self.reschedule()
+
+    def reschedule(self) -> None:
+        """Brings the schedule in line with the plant in force."""
+        assert self.plant is not None
+        self.schedule.replace(list(self.plant.cases.values()), self.plant.assembly.mirrored, self.clock.wall())
+
+    async def due(self, key: str, at: float) -> None:
+        """Runs the case `key`, due at `at` (Unix time); it goes on even when the caller is cancelled."""
+        lag = self.board.histogram("llm_sidecar_schedule_lag_seconds")
+        lag.observe(max(0.0, self.clock.wall() - at))
+        task = asyncio.create_task(self._run(key, confirmation=False))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        await asyncio.shield(task)
+
+    async def drain(self, seconds: float) -> None:
+        """Waits for runs under way, at most `seconds`, then ends them; what has ended is recorded."""
+        self.schedule.stop()
+        if self._under_way:
+            _, late = await asyncio.wait(self._under_way, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Closes what the plant holds open."""
+        if self.plant is not None:
+            await self.plant.stack.aclose()
+
+    def refresh(self) -> None:
+        """Everything that changes by time alone: windows, holds, resets, breakers."""
+        if self.plant is None:
+            return
+        now, monotonic = self.clock.wall(), self.clock.monotonic()
+        for key, case in self.plant.cases.items():
+            if (ledger := self.ledgers.get(key)) is not None:
+                self.recorder.stands(case, ledger, now)
+            self.recorder.held(case, self.holds.of(case.gateway, case.model, now))
+        for name, gateway in self.plant.assembly.gateways.items():
+            self.recorder.available(name, self.availability[name], now)
+            if isinstance(gateway, Core):
+                self.gateway_metrics.breakers(name, gateway.breakers, monotonic, now)
+        self.gateway_metrics.refresh(now)
+        self.board.set_named("llm_sidecar_runs_in_flight", len(self._under_way))
+
+    async def _run(self, key: str, *, confirmation: bool) -> None:
+        plant = self.plant
+        case = plant.cases.get(key) if plant else None
+        if plant is None or case is None:
+            return
+        if not await self._may_run(plant, case):
+            return
+        run = await self._play(plant, case)
+        if self.plant is None or key not in self.plant.cases:
+            return  # removed while it ran
+        await self._record(case, run, confirmation=confirmation)
+        first = run.finding.outcome is Outcome.FAIL and self.ledgers[key].failures_in_a_row == 1
+        if first and not confirmation and may_confirm(run):
+            self._later(lambda: self._run(key, confirmation=True), CONFIRM_AFTER)
+
+    async def _may_run(self, plant: Plant, case: Case) -> bool:
+        """Whether nothing withholds the case; what a run will cost is set aside at once."""
+        now = self.clock.wall()
+        if case.gateway not in plant.assembly.mirrored:
+            budget = plant.settings.config.gateways[case.gateway].budget
+            allowance = Allowance(budget.requests, budget.tokens)
+            cost = cost_of(case, SCENARIOS[case.scenario])
+            spent = await self.store.spent(case.gateway, day_of(now))
+            self.recorder.budget(case.gateway, allowance.tokens - spent[1])
+            if not allowance.covers(spent, cost):
+                self.holds.add(Hold(case.gateway, case.model, HoldReason.BUDGET, day_end(now)))
+        holds = self.holds.of(case.gateway, case.model, now)
+        self.recorder.held(case, holds)
+        if holds:
+            self.recorder.withheld(case, holds)
+            return False
+        return True
+
+    async def _play(self, plant: Plant, case: Case) -> Run:
+        scenario = SCENARIOS[case.scenario]
+        memory = await self.store.memory(case, scenario)
+        upstream = plant.assembly.upstream if case.gateway in plant.assembly.mirrored else None
+        run = await run_case(
+            case,
+            scenario,
+            plant.lanes[case.gateway],
+            draw=self.draw,
+            now=self.clock.wall(),
+            memory=memory,
+            upstream=upstream,
+        )
+        await self.store.remember(case, scenario, run.finding.memory)
+        return run
+
+    async def _record(self, case: Case, run: Run, *, confirmation: bool) -> None:
+        now, finding = self.clock.wall(), run.finding
+        ledger = self.ledgers.setdefault(case.key, Ledger())
+        if finding.outcome.decided:
+            failed = finding.outcome is Outcome.FAIL
+            ledger.add(run.started, failed=failed, confirmation=confirmation)
+            if not confirmation:
+                self.availability[case.gateway].add(run.started, failed=failed)
+        self.recorder.ran(run, confirmation=confirmation)
+        self.recorder.stands(case, ledger, now)
+        self.gateway_metrics.answered(run, now)
+        for hold in holds_after(run, now):
+            self.holds.add(hold)
+        assert self.plant is not None
+        number = await self.store.keep(run, confirmation=confirmation, redactor=self.plant.settings.redactor)
+        self.last_runs[case.key] = (number, run)
+
+    def _later(self, work: Callable[[], Awaitable[None]], delay: float) -> None:
+        async def wait() -> None:
+            await asyncio.sleep(delay)
+            await work()
+
+        task = asyncio.create_task(wait())
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)

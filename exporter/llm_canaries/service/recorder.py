@@ -1,0 +1,161 @@
+"""What a run means for the board: every number about canaries, each set in one place."""
+
+from collections.abc import Iterable, Mapping
+
+from llm_canaries.canary.canary import Case, Outcome
+from llm_canaries.canary.holds import HoldReason
+from llm_canaries.canary.ledger import WINDOWS, Availability, Ledger
+from llm_canaries.canary.price import dollars
+from llm_canaries.canary.run import Run
+from llm_canaries.canary.scenarios.table import SCENARIOS
+from llm_canaries.service.board import Board
+
+
+def case_labels(case: Case) -> dict[str, str]:
+    """The labels that every family about a case has (metrics.md)."""
+    return {
+        "canary": case.canary,
+        "scenario": case.scenario,
+        "gateway": case.gateway,
+        "model_id": case.model,
+        "client_protocol": case.dialect,
+        "stream": case.stream_word,
+    }
+
+
+class Recorder:
+    """Writes runs, ledgers and holds to the board; `started` is when the program did (Unix time)."""
+
+    def __init__(self, board: Board, started: float) -> None:
+        self._board = board
+        self._started = started
+
+    def introduce(self, cases: Iterable[Case]) -> None:
+        """Zeros for the counters of every case, before its first run; intervals and thresholds."""
+        for case in cases:
+            labels = case_labels(case)
+            for outcome in Outcome:
+                self._count("llm_canary_runs_total", 0, **labels, outcome=outcome.value)
+                self._count("llm_canary_confirmations_total", 0, **labels, outcome=outcome.value)
+            for reason in SCENARIOS[case.scenario].reasons:
+                self._count("llm_canary_failures_total", 0, **labels, reason=reason.value)
+            self._set("llm_canary_interval_seconds", case.every, **labels)
+            for family in ("last_run", "last_decided", "last_success"):
+                slot = self._board.slot(f"llm_canary_{family}_timestamp_seconds", **labels)
+                if self._board.get(slot) is None:
+                    self._board.set(slot, self._started)
+            for kind, levels in case.thresholds.items():
+                for severity, value in levels.items():
+                    self._set("llm_canary_threshold", value, canary=case.canary, kind=kind, severity=severity)
+
+    def forget(self, case: Case) -> None:
+        """Takes every series of a removed case off the board."""
+        self._board.drop(**case_labels(case))
+
+    def ran(self, run: Run, *, confirmation: bool) -> None:
+        """One run that was carried out."""
+        labels, finding = case_labels(run.case), run.finding
+        if confirmation:
+            self._count("llm_canary_confirmations_total", 1, **labels, outcome=finding.outcome.value)
+            return
+        self._count("llm_canary_runs_total", 1, **labels, outcome=finding.outcome.value)
+        self._set("llm_canary_last_run_timestamp_seconds", run.started, **labels)
+        if finding.outcome is Outcome.FAIL:
+            self._count("llm_canary_failures_total", 1, **labels, reason=str(finding.reason))
+            if finding.fault_domain is not None:
+                domain = finding.fault_domain.value
+                self._count("llm_canary_faults_total", 1, gateway=run.case.gateway, fault_domain=domain)
+        self._timings(run, labels)
+        self._tokens(run, labels)
+        self._measures(run, labels)
+
+    def withheld(self, case: Case, holds: Mapping[HoldReason, float]) -> None:
+        """One scheduled run that was not carried out."""
+        self._count("llm_canary_runs_total", 1, **case_labels(case), outcome=Outcome.SKIP.value)
+        self.held(case, holds)
+
+    def held(self, case: Case, holds: Mapping[HoldReason, float]) -> None:
+        """Which holds keep a case from running, and until when; none: the series are gone."""
+        labels = case_labels(case)
+        for reason in HoldReason:
+            slot = self._board.slot("llm_canary_held", **labels, reason=reason.value)
+            if reason in holds:
+                self._board.set(slot, 1)
+            elif self._board.get(slot) is not None:
+                self._board.clear(slot)
+        until = self._board.slot("llm_canary_held_until_timestamp_seconds", **labels)
+        if holds:
+            self._board.set(until, max(holds.values()))
+        elif self._board.get(until) is not None:
+            self._board.clear(until)
+
+    def stands(self, case: Case, ledger: Ledger, now: float) -> None:
+        """State and ratios of one case at `now`."""
+        labels = case_labels(case)
+        if ledger.success is not None:
+            self._set("llm_canary_success", float(ledger.success), **labels)
+        self._set("llm_canary_consecutive_failures", ledger.failures_in_a_row, **labels)
+        if ledger.last_decided is not None:
+            self._set("llm_canary_last_decided_timestamp_seconds", ledger.last_decided, **labels)
+        if ledger.last_success is not None:
+            self._set("llm_canary_last_success_timestamp_seconds", ledger.last_success, **labels)
+        for window in WINDOWS:
+            tally = ledger.tally(window, now)
+            self._set("llm_canary_error_ratio_runs", tally.runs, **labels, window=window)
+            self._maybe("llm_canary_error_ratio", tally.ratio, **labels, window=window)
+            self._maybe("llm_canary_error_ratio_lower", tally.lower, **labels, window=window)
+
+    def available(self, gateway: str, availability: Availability, now: float) -> None:
+        """The pass shares of one gateway."""
+        for window in availability.WINDOWS:
+            ratio = availability.ratio(window, now)
+            self._maybe("llm_canary_availability_ratio", ratio, gateway=gateway, window=window)
+
+    def budget(self, gateway: str, tokens_left: int) -> None:
+        """What is left of a gateway's tokens today."""
+        self._set("llm_canary_budget_tokens_remaining", max(0, tokens_left), gateway=gateway, period="day")
+
+    def _timings(self, run: Run, labels: dict[str, str]) -> None:
+        whole = [exchange for exchange in run.exchanges if exchange.fault is None]
+        for exchange in whole:
+            self._board.histogram("llm_canary_duration_seconds", **labels).observe(exchange.duration)
+            if exchange.first_content is not None:
+                histogram = self._board.histogram("llm_canary_time_to_first_token_seconds", **labels)
+                histogram.observe(exchange.first_content)
+        if run.exchanges:
+            self._set("llm_canary_last_duration_seconds", run.exchanges[0].duration, **labels)
+            first = run.exchanges[0].first_content
+            self._maybe("llm_canary_last_time_to_first_token_seconds", first, **labels)
+
+    def _tokens(self, run: Run, labels: dict[str, str]) -> None:
+        spent = run.tokens
+        for kind, count in spent.items():
+            self._count("llm_canary_tokens_total", count, **labels, kind=kind)
+        if spent:
+            price = dollars(run.case.model, spent.get("input", 0), spent.get("output", 0))
+            if price is not None:
+                self._count("llm_canary_cost_dollars_total", price, **labels)
+
+    def _measures(self, run: Run, labels: dict[str, str]) -> None:
+        listing = {"gateway": run.case.gateway, "model_id": run.case.model, "client": "default"}
+        for name, value in run.finding.measures.items():
+            family, _, control = name.partition(":")
+            if family in ("thinking_checks", "thinking_mismatches"):
+                self._count(f"llm_canary_{family}_total", value, **labels, control=control)
+            elif family in ("model_listed", "model_callable"):
+                self._set(f"llm_canary_{family}", value, **listing)
+            elif family == "input_delta_tokens":
+                self._set("llm_canary_usage_parity_delta_tokens", value, **labels, kind="input")
+
+    def _set(self, family: str, value: float, **labels: str) -> None:
+        self._board.set(self._board.slot(family, **labels), value)
+
+    def _count(self, family: str, amount: float, **labels: str) -> None:
+        self._board.add(self._board.slot(family, **labels), amount)
+
+    def _maybe(self, family: str, value: float | None, **labels: str) -> None:
+        slot = self._board.slot(family, **labels)
+        if value is not None:
+            self._board.set(slot, value)
+        elif self._board.get(slot) is not None:
+            self._board.clear(slot)

@@ -1,0 +1,134 @@
+"""The state as the sidecar uses it: runs, memories, spending; a state that refuses a write stops no canary."""
+
+import sqlite3
+from collections.abc import Callable, Collection
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import msgspec
+
+from llm_canaries.canary.canary import Case, Outcome, Scenario
+from llm_canaries.canary.ledger import Availability, Ledger
+from llm_canaries.canary.report.evidence import evidence
+from llm_canaries.canary.run import Run
+from llm_canaries.config.secrets import Redactor
+from llm_canaries.service.board import Board
+from llm_canaries.state.database import Database
+from llm_canaries.state.errors import StateError
+from llm_canaries.state.memory import load_memory, save_memory
+from llm_canaries.state.runs import RunRow, add_run, prune, read_run, runs_since
+from llm_canaries.state.spending import spend, spent
+
+MEMORY_VERSION = "1"
+HISTORY = 30 * 86400.0  # seconds of runs kept
+MOST_EVIDENCE = 64 * 1024 * 1024  # bytes of evidence kept
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Store:
+    """What has been found, kept on disk; `board` counts the writes that failed."""
+
+    def __init__(self, database: Database, board: Board) -> None:
+        self.database = database
+        self._board = board
+        self._failures = board.slot("llm_sidecar_state_write_failures_total")
+        board.set(self._failures, 0)
+
+    async def keep(self, run: Run, *, confirmation: bool, redactor: Redactor) -> int:
+        """Stores `run`, with evidence unless it passed; the value is its number, 0 where it could not be stored."""
+        text = None
+        if run.finding.outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE):
+            text = evidence(run, redactor, redactor.redact_headers)
+        number = await self._try(add_run, _row(run, redactor, confirmation=confirmation), text)
+        tokens = run.tokens
+        used = tokens.get("input", 0) + tokens.get("output", 0)
+        day = str(int(run.started // 86400))
+        await self._try(spend, run.case.gateway, day, len(run.answers), used)
+        return number or 0
+
+    async def run(self, number: int) -> tuple[RunRow, str | None] | None:
+        """The stored run of that number, with its evidence."""
+        return await self._try(read_run, number)
+
+    async def spent(self, gateway: str, day: str) -> tuple[int, int]:
+        """Requests and tokens spent at `gateway` on `day`; nothing where the state cannot be read."""
+        return await self._try(spent, gateway, day) or (0, 0)
+
+    async def memory(self, case: Case, scenario: Scenario) -> Any:
+        """What the scenario remembers of `case`, None where it does not, or in another form."""
+        if scenario.memory is None:
+            return None
+        data = await self._try(load_memory, scenario.name, MEMORY_VERSION, case.key)
+        try:
+            return None if data is None else msgspec.json.decode(data, type=scenario.memory)
+        except msgspec.DecodeError:
+            return None
+
+    async def remember(self, case: Case, scenario: Scenario, memory: Any) -> None:
+        """Stores what the scenario remembers of `case` now."""
+        if scenario.memory is not None and memory is not None:
+            await self._try(save_memory, scenario.name, MEMORY_VERSION, case.key, msgspec.json.encode(memory))
+
+    async def restore(
+        self,
+        ledgers: dict[str, Ledger],
+        keys: Collection[str],
+        availability: dict[str, Availability],
+        now: float,
+    ) -> None:
+        """Fills the ledgers of `keys` and the availability of their gateways from the stored runs."""
+        rows = await self._try(runs_since, now - HISTORY) or []
+        for key in keys:
+            ledgers[key] = Ledger()
+        for row in rows:
+            if row.case not in keys or row.outcome not in (Outcome.PASS, Outcome.FAIL) or row.started > now:
+                continue
+            failed = row.outcome == Outcome.FAIL
+            ledgers[row.case].add(row.started, failed=failed, confirmation=row.confirmation)
+            if not row.confirmation and row.gateway in availability:
+                availability[row.gateway].add(row.started, failed=failed)
+
+    async def tidy(self, now: float) -> None:
+        """Forgets what is older than the history, and evidence beyond its bound; measures the file."""
+        await self._prune(now)
+        self._board.set_named("llm_sidecar_state_bytes", self.database.size())
+
+    async def _prune(self, now: float) -> None:
+        def old(connection: sqlite3.Connection) -> int:
+            return prune(connection, before=now - HISTORY, most_evidence=MOST_EVIDENCE)
+
+        await self._try(old)
+
+    async def _try(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], T], *arguments: P.args, **named: P.kwargs
+    ) -> T | None:
+        try:
+            return await self.database.do(function, *arguments, **named)
+        except StateError:
+            self._board.add(self._failures, 1)
+            return None
+
+
+def _row(run: Run, redactor: Redactor, *, confirmation: bool) -> RunRow:
+    case, finding = run.case, run.finding
+    first = run.exchanges[0] if run.exchanges else None
+    return RunRow(
+        case=case.key,
+        canary=case.canary,
+        scenario=case.scenario,
+        gateway=case.gateway,
+        model=case.model,
+        dialect=case.dialect,
+        stream=case.stream_word,
+        severity=case.severity.value,
+        started=run.started,
+        outcome=finding.outcome.value,
+        reason=str(finding.reason),
+        fault_domain=finding.fault_domain.value if finding.fault_domain else None,
+        detail=redactor(finding.detail),
+        confirmation=confirmation,
+        latency=run.latency,
+        ttft=first.first_content if first else None,
+        tokens=run.tokens,
+    )

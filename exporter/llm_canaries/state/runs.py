@@ -1,0 +1,98 @@
+"""The ledger of runs and the evidence of those that failed."""
+
+import sqlite3
+
+from msgspec import Struct, json
+
+from llm_canaries.state.text import storable
+
+_COLUMNS = (
+    "id, case_key, canary, scenario, gateway, model, dialect, stream, severity, started, outcome, reason, "
+    "fault_domain, detail, confirmation, latency, ttft, tokens"
+)
+
+
+class RunRow(Struct, frozen=True, kw_only=True):
+    """One run of a case; `started` is Unix time, `latency` and `ttft` (to the first token) are seconds, `tokens` are
+    counts by kind; `id` is None until it is stored.
+    """
+
+    id: int | None = None
+    case: str
+    canary: str
+    scenario: str
+    gateway: str
+    model: str
+    dialect: str
+    stream: str
+    severity: str
+    started: float
+    outcome: str
+    reason: str
+    fault_domain: str | None
+    detail: str
+    confirmation: bool
+    latency: float | None
+    ttft: float | None
+    tokens: dict[str, int]
+
+
+def add_run(connection: sqlite3.Connection, row: RunRow, evidence: str | None) -> int:
+    """The id under which `row` is stored."""
+    values = (
+        row.case, row.canary, row.scenario, row.gateway, row.model, row.dialect, row.stream, row.severity,
+        row.started, row.outcome, row.reason, row.fault_domain, storable(row.detail), row.confirmation,
+        row.latency, row.ttft, json.encode(row.tokens).decode(),
+    )  # fmt: skip
+    marks = ", ".join("?" * len(values))
+    cursor = connection.execute(f"INSERT INTO runs VALUES (NULL, {marks})", values)  # noqa: S608 question marks only
+    run = cursor.lastrowid
+    assert run is not None
+    if evidence is not None:
+        body = storable(evidence)
+        connection.execute("INSERT INTO evidence VALUES (?, ?, ?)", (run, len(body.encode()), body))
+    return run
+
+
+def runs_since(connection: sqlite3.Connection, since: float) -> list[RunRow]:
+    """The runs that started at `since` or later, in the order in which they were stored.
+
+    That order is the truth about a case's history even where the clock was set back between two of its runs.
+    """
+    query = f"SELECT {_COLUMNS} FROM runs WHERE started >= ? ORDER BY id"  # noqa: S608 our own column names
+    return [_row(values) for values in connection.execute(query, (since,))]
+
+
+def last_runs(connection: sqlite3.Connection, case: str, limit: int) -> list[RunRow]:
+    """The last `limit` runs of `case`, confirmations included, in the order in which they were stored."""
+    query = f"SELECT {_COLUMNS} FROM runs WHERE case_key = ? ORDER BY id DESC LIMIT ?"  # noqa: S608 as above
+    return [_row(values) for values in connection.execute(query, (case, limit))][::-1]
+
+
+def read_run(connection: sqlite3.Connection, id: int) -> tuple[RunRow, str | None] | None:
+    """The run `id` and its evidence if that is kept; None where there is no such run (any more)."""
+    values = connection.execute(f"SELECT {_COLUMNS} FROM runs WHERE id = ?", (id,)).fetchone()  # noqa: S608 as above
+    if values is None:
+        return None
+    evidence = connection.execute("SELECT body FROM evidence WHERE run = ?", (id,)).fetchone()
+    return _row(values), evidence[0] if evidence else None
+
+
+def prune(connection: sqlite3.Connection, *, before: float, most_evidence: int) -> int:
+    """Forgets runs that started before `before`, and the oldest evidence beyond `most_evidence` bytes; how many runs
+    went.
+    """
+    gone = connection.execute("DELETE FROM runs WHERE started < ?", (before,)).rowcount
+    connection.execute(
+        """DELETE FROM evidence WHERE run IN (
+            SELECT run FROM (SELECT run, sum(size) OVER (ORDER BY run DESC) AS kept FROM evidence) WHERE kept > ?)""",
+        (most_evidence,),
+    )
+    return gone
+
+
+def _row(values: tuple[object, ...]) -> RunRow:
+    fields = dict(zip(RunRow.__struct_fields__, values, strict=True))
+    fields["confirmation"] = bool(fields["confirmation"])
+    fields["tokens"] = json.decode(str(fields["tokens"]), type=dict[str, int])
+    return RunRow(**fields)  # type: ignore[arg-type] # the columns' types are the table's

@@ -1,0 +1,6 @@
+"""Text as SQLite takes it."""
+
+
+def storable(text: str) -> str:
+    r"""`text` with lone surrogates, which UTF-8 cannot say, spelled as `\udxxx`: a gateway's odd answer loses no run."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,177 @@
+"""Covers mirror/server.py: allowance headers, records, refusals, hangs and the end."""
+
+import asyncio
+import contextlib
+import io
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from llm_canaries.mirror.server import MOST_REQUEST_BYTES, Mirror, serving
+from llm_canaries.proxy.clock import Clock
+from llm_canaries.proxy.transport import new_session
+from llm_canaries.wire.dialects import DIALECTS
+from llm_canaries.wire.fault import FaultReason, read_fault
+from llm_canaries.wire.quota import read_quota
+
+MARK = "cnry-abcdefghij"
+NOW = 1_700_000_000.0
+PATHS = {name: dialect.path for name, dialect in DIALECTS.items()}
+
+
+def body(model: str, **more: Any) -> dict[str, Any]:
+    turn = {"role": "user", "content": f"[{MARK}] Reply with exactly this and nothing else: 4711"}
+    return {"model": model, "max_tokens": 99, "messages": [turn], **more}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("name", list(DIALECTS))
+async def test_allowance(name: str, stream: bool, mirror_url: str, session: aiohttp.ClientSession) -> None:
+    left = []
+    for _ in range(2):
+        async with session.post(mirror_url + PATHS[name], json=body("mirror/healthy", stream=stream)) as response:
+            (quota,) = read_quota(tuple(response.headers.items()), NOW)
+        assert (quota.scope, quota.unit, quota.limit) == ("requests", "requests", 100_000)
+        assert quota.remaining is not None
+        left.append(quota.remaining)
+    assert left == [99_999, 99_998]
+    assert quota.reset_at == (NOW + 60 if name == "openai_chat" else None)
+
+
+MALFORMED = [
+    b"", b"not json", b"[]", b"{}", b'{"model": "mirror/healthy"}', b'{"model": 1, "messages": []}',
+    b'{"model": "mirror/healthy", "messages": "hello"}', b'{"model": "mirror/healthy", "messages": [1]}',
+    b"\xff\xfe", b"[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("sent", MALFORMED, ids=lambda sent: repr(sent[:20]))
+@pytest.mark.parametrize("name", list(DIALECTS))
+async def test_malformed_ask(name: str, sent: bytes, mirror_url: str, session: aiohttp.ClientSession) -> None:
+    async with session.post(mirror_url + PATHS[name], data=sent) as response:
+        answer = await response.read()
+    assert response.status == 400 and response.content_type == "application/json"
+    said = json.loads(answer)
+    assert said["error"]["message"] and ("type" in said) is (name == "anthropic_messages")
+    assert read_fault(400, (), answer, NOW).reason is FaultReason.BAD_REQUEST
+
+
+@pytest.mark.parametrize("name", list(DIALECTS))
+async def test_unknown_model(name: str, mirror_url: str, session: aiohttp.ClientSession) -> None:
+    async with session.post(mirror_url + PATHS[name], json=body("mirror/absent")) as response:
+        answer = await response.read()
+    assert response.status == 404
+    assert read_fault(404, (), answer, NOW).reason is FaultReason.MODEL_NOT_FOUND
+
+
+async def test_model_without_its_prefix(mirror_url: str, session: aiohttp.ClientSession) -> None:
+    async with session.post(mirror_url + PATHS["openai_chat"], json=body("healthy")) as response:
+        assert (await response.json())["choices"][0]["message"]["content"] == "4711"
+
+
+async def test_too_much(mirror_url: str, session: aiohttp.ClientSession) -> None:
+    flood = io.BytesIO(bytes(MOST_REQUEST_BYTES + 1))
+    async with session.post(mirror_url + PATHS["openai_chat"], data=flood) as response:
+        assert response.status == 413
+
+
+async def test_other_paths_and_methods(mirror_url: str, session: aiohttp.ClientSession) -> None:
+    async with session.get(mirror_url + "/nothing") as response:
+        assert response.status == 404
+    async with session.get(mirror_url + PATHS["openai_chat"]) as response:
+        assert response.status == 405
+
+
+async def test_records(mirror: Mirror, mirror_url: str, session: aiohttp.ClientSession) -> None:
+    for name in DIALECTS:
+        async with session.post(mirror_url + PATHS[name], json=body("mirror/rate-limited", stream=True)) as response:
+            assert response.status == 429
+    async with session.get(f"{mirror_url}/mirror/records/{MARK}") as response:
+        seen = (await response.json())["seen"]
+    assert [each["dialect"] for each in seen] == list(DIALECTS)
+    assert all(each["model"] == "mirror/rate-limited" and each["stream"] is True for each in seen)
+    assert json.loads(seen[0]["body"]) == body("mirror/rate-limited", stream=True)
+    assert [each.body.decode() for each in mirror.records.of(MARK)] == [each["body"] for each in seen]
+    async with session.get(f"{mirror_url}/mirror/records/cnry-zzzzzzzzzz") as response:
+        assert await response.json() == {"seen": []}
+
+
+async def test_long_answers_leave_frame_by_frame(mirror_url: str, session: aiohttp.ClientSession) -> None:
+    ask = body("mirror/healthy", stream=True)
+    ask["messages"][0]["content"] = "Reply with exactly this and nothing else: " + "word " * 2000
+    ask["max_tokens"] = 100_000
+    async with session.post(mirror_url + PATHS["openai_chat"], json=ask) as response:
+        pieces = [piece async for piece in response.content.iter_any()]
+    assert len(pieces) > 1
+
+
+class Watched(Mirror):
+    """A mirror that tells how its answers ended."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.ends: list[str] = []
+
+    async def _answer(self, name: str, request: web.Request) -> web.StreamResponse:
+        try:
+            answer = await super()._answer(name, request)
+        except BaseException as error:
+            self.ends.append(type(error).__name__)
+            raise
+        self.ends.append("answered")
+        return answer
+
+
+@pytest.fixture
+async def watched(clock: Clock) -> AsyncIterator[tuple[Watched, str]]:
+    mirror = Watched(clock)
+    async with serving(mirror, "127.0.0.1", 0) as url:
+        yield mirror, url
+
+
+@pytest.mark.parametrize("model", ["mirror/hang", "mirror/hang-midway", "mirror/slow", "mirror/big-body"])
+async def test_ends_when_the_client_leaves(model: str, watched: tuple[Watched, str], clock: Clock) -> None:
+    mirror, url = watched
+    async with new_session() as session:
+        asking = asyncio.ensure_future(session.post(url + PATHS["openai_chat"], json=body(model, stream=True)))
+        await asyncio.sleep(0.2)
+        asking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            (await asking).close()
+    until = clock.monotonic() + 1
+    while not mirror.ends and clock.monotonic() < until:
+        await asyncio.sleep(0.01)
+    (end,) = mirror.ends
+    assert end in ("CancelledError", "ClientConnectionResetError", "ConnectionResetError")
+
+
+async def test_stops_soon_though_somebody_hangs(clock: Clock, session: aiohttp.ClientSession) -> None:
+    async with serving(Mirror(clock), "127.0.0.1", 0) as url:
+        hanging = [
+            asyncio.ensure_future(session.post(url + PATHS[name], json=body("mirror/hang"))) for name in DIALECTS
+        ]
+        await asyncio.sleep(0.1)
+        begun = clock.monotonic()
+    assert clock.monotonic() - begun < 1
+    ended = await asyncio.gather(*hanging, return_exceptions=True)
+    assert all(isinstance(each, aiohttp.ClientError) for each in ended)
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await session.get(url + "/v1/models")
+
+
+async def test_address_that_is_taken(mirror_url: str, clock: Clock) -> None:
+    port = int(mirror_url.rpartition(":")[2])
+    with pytest.raises(OSError, match="address"):
+        async with serving(Mirror(clock), "127.0.0.1", port):
+            pass
+
+
+async def test_ipv6_url(clock: Clock, session: aiohttp.ClientSession) -> None:
+    async with serving(Mirror(clock), "::1", 0) as url:
+        assert url.startswith("http://[::1]:")
+        async with session.get(url + "/v1/models") as response:
+            assert response.status == 200
