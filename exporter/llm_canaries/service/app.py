@@ -5,7 +5,7 @@ One event loop; the state has a thread of its own. A reload builds the new gatew
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 from msgspec import Struct
 
@@ -70,11 +70,11 @@ class Sidecar:
         by_key = {case.key: case for case in found}
         return Plant(settings=settings, cases=by_key, assembly=assembly, lanes=lanes, stack=stack)  # type: ignore[arg-type]
 
-    async def swap(self, plant: Plant) -> frozenset[str]:
-        """Makes `plant` the one in force; the keys of the cases that are gone."""
+    async def swap(self, plant: Plant) -> list[Case]:
+        """Makes `plant` the one in force; the cases that are gone."""
         before, self.plant = self.plant, plant
-        gone = frozenset(before.cases if before else ()) - frozenset(plant.cases)
-        for key in gone:
+        gone = [case for key, case in before.cases.items() if key not in plant.cases] if before else []
+        for key in (case.key for case in gone):
             assert before is not None
             self.recorder.forget(before.cases[key])
             self.ledgers.pop(key, None)
@@ -109,7 +109,8 @@ class Sidecar:
         task = asyncio.create_task(self._run(key, confirmation=False))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-        await asyncio.shield(task)
+        with suppress(asyncio.CancelledError):  # the schedule has stopped; the run is drain's matter
+            await asyncio.wait({task})
 
     async def drain(self, seconds: float) -> None:
         """Waits for runs under way, at most `seconds`, then ends them; what has ended is recorded."""

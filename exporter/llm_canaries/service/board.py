@@ -12,7 +12,10 @@ import numpy.typing as npt
 from llm_canaries.service.metrics import FAMILIES, Family
 
 ABSENT = 0x7FF8_0000_0000_00AB
-"""The bits of an absent value: a quiet NaN that no arithmetic makes, so a real NaN is a value like any other."""
+"""The bits of an absent value: a quiet NaN that no arithmetic makes, so a real NaN is a value like any other.
+
+The window of the rules takes the same bits for a stale marker, so `values` go there as they are.
+"""
 
 MOST_SERIES = 50_000
 _FOLDED = "llm_sidecar_series_folded_total"
@@ -43,7 +46,10 @@ class Board:
         return view
 
     def names(self) -> Sequence[Mapping[str, str]]:
-        """The labels of each series with `__name__`, in the order of `values`; changes only with `version`."""
+        """The labels of each series with `__name__`, in the order of `values`; changes only with `version`.
+
+        A series keeps its mapping for life, so whoever follows the board can tell who stayed by identity.
+        """
         return tuple(self._names)
 
     def present(self) -> npt.NDArray[np.bool_]:
@@ -73,10 +79,14 @@ class Board:
             raise ValueError(f"{family} is a {spec.kind}: use slot()")
         return Histogram(self, self._slot(spec, labels), spec.buckets)
 
+    def absent(self, slot: int) -> bool:
+        """Whether the series has no value; a folded or dropped one never has."""
+        row = self._first.get(slot)
+        return row is None or self._empty(row)
+
     def get(self, slot: int) -> float | None:
         """The value, None where absent, folded or dropped."""
-        row = self._first.get(slot)
-        return None if row is None or self._absent(row) else float(self._store[row])
+        return None if self.absent(slot) else float(self._store[self._first[slot]])
 
     def set(self, slot: int, value: float) -> None:
         """Makes the series present with `value`; NaN is a value."""
@@ -89,7 +99,7 @@ class Board:
             return
         if amount < 0 and self._names[row]["__name__"].endswith("_total"):
             raise ValueError(f"{self._names[row]['__name__']} is a counter: it cannot fall by {-amount}")
-        self.set(slot, amount if self._absent(row) else float(self._store[row]) + amount)
+        self.set(slot, amount if self._empty(row) else float(self._store[row]) + amount)
 
     def clear(self, slot: int) -> None:
         """Makes the series absent."""
@@ -127,7 +137,7 @@ class Board:
         self._refused.clear()  # there is room again
         self.version += 1
 
-    def _absent(self, row: int) -> bool:
+    def _empty(self, row: int) -> bool:
         return bool(self._store.view(np.uint64)[row] == ABSENT)
 
     def _slot(self, family: Family, labels: Mapping[str, str]) -> int:
@@ -139,7 +149,8 @@ class Board:
         key = tuple(map(_plain, key))
         if (slot := self._slots.get(key)) is not None:
             return slot
-        if len(self._names) + _width(family) > self._most and family.name != _FOLDED:
+        taken = len(self._names) - len(self._rows[_FOLDED])  # what counts the folded always finds room
+        if taken + _width(family) > self._most and family.name != _FOLDED:
             self._fold(key)
             return _NOWHERE
         return self._append(family, key)
@@ -177,7 +188,7 @@ class Histogram:
     def start(self) -> None:
         """Makes an absent histogram present with no observations."""
         board, row = self._board, self._board._first.get(self._slot)
-        if row is not None and board._absent(row):
+        if row is not None and board._empty(row):
             board._store[row : row + len(self._bounds) + 3] = 0.0
 
     def observe(self, value: float) -> None:

@@ -9,7 +9,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -17,7 +17,7 @@ from llm_canaries.state.errors import Locked as Locked  # told from here too: wh
 from llm_canaries.state.errors import StateError as StateError
 from llm_canaries.state.errors import damaged, database_error, file_error
 from llm_canaries.state.lock import Lock
-from llm_canaries.state.migrations import migrate
+from llm_canaries.state.migrations import check_version, migrate
 
 FILE, LOCK = "canaries.sqlite", "canaries.lock"
 BUSY_SECONDS = 5.0  # how long somebody's sqlite3 shell may hold the file
@@ -51,14 +51,12 @@ class Database:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise file_error(folder, error) from error
-        lock = Lock(folder / LOCK)
-        thread = ThreadPoolExecutor(1, thread_name_prefix="state")
-        try:
+        with ExitStack() as undo:
+            lock = Lock(folder / LOCK)
+            undo.callback(lock.release)
+            thread = undo.enter_context(ThreadPoolExecutor(1, thread_name_prefix="state"))
             connection = thread.submit(_connect, file).result()
-        except StateError:
-            thread.shutdown()
-            lock.release()
-            raise
+            undo.pop_all()
         return cls(file, connection, lock, thread)
 
     async def do(
@@ -94,7 +92,7 @@ class Database:
         await asyncio.shield(self._closing)
 
     def _end(self) -> None:
-        self._thread.shutdown(wait=False)  # its last piece of work is done
+        self._thread.shutdown()  # blocks no one: closing was its last piece of work
         self._lock.release()
 
     def _transact(self, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -124,22 +122,22 @@ def _connect(file: Path) -> sqlite3.Connection:
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite would follow the umask
     except OSError as error:
         raise file_error(file, error) from error
-    connection = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)
     try:
-        _prepare(connection, file)
+        with ExitStack() as undo:
+            connection = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)
+            undo.enter_context(closing(connection))
+            _prepare(connection, file)
+            undo.pop_all()
+            return connection
     except sqlite3.Error as error:
-        connection.close()
         told = database_error(file, error)
         if told is None:
             raise
         raise told from error
-    except StateError:
-        connection.close()
-        raise
-    return connection
 
 
 def _prepare(connection: sqlite3.Connection, file: Path) -> None:
+    check_version(connection, file)
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":
         raise StateError(f"{file} is on a file system without shared memory. Keep the state on a local disk.")
@@ -150,4 +148,4 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise damaged(file, found)
-    _transaction(connection, lambda opened: migrate(opened, file))
+    _transaction(connection, migrate)

@@ -25,7 +25,7 @@ class Cause(Struct, frozen=True):
 _UNWRITABLE = Cause(
     "cannot be written", "Make the file and its folder writable for this user, or choose another folder for the state."
 )
-_FULL = Cause("no room is left for it", "Free some space on its disk; what was stored before is still there.")
+_FULL = Cause("has no room left", "Free some space on its disk; what was stored before is still there.")
 _ANEW = "Move it away together with its -wal and -shm files and start again: the history begins anew."
 _DISK = "Look after its disk; what was stored before is still there as far as the disk holds it."
 

@@ -51,28 +51,22 @@ def record_flip(connection: sqlite3.Connection, incident: IncidentRow, deliverie
 
     Beyond MOST_PENDING for a receiver its oldest ones are buried and counted by `dropped`.
     """
-    id = _put_incident(connection, incident)
+    number = _put_incident(connection, incident)
     for row in deliveries:
         texts = (row.receiver, row.kind, storable(row.title), storable(row.body))
         connection.execute(
             "INSERT INTO deliveries VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
-            (id, *texts, row.created, row.next_at, row.attempts, row.state, storable(row.error)),
+            (number, *texts, row.created, row.next_at, row.attempts, row.state, storable(row.error)),
         )
     for receiver in {row.receiver for row in deliveries}:
         _bury_overflow(connection, receiver)
-    return id
+    return number
 
 
 def open_incidents(connection: sqlite3.Connection) -> list[IncidentRow]:
     """The open incidents, the oldest first."""
     query = f"SELECT {_INCIDENT} FROM incidents WHERE closed IS NULL ORDER BY id"  # noqa: S608 our own column names
-    return [
-        IncidentRow(
-            id=id, key=key, alertname=alertname, labels=json.decode(labels, type=dict[str, str]),
-            level=level, opened=opened, changed=changed, closed=closed,
-        )
-        for id, key, alertname, labels, level, opened, changed, closed in connection.execute(query)
-    ]  # fmt: skip
+    return [_incident(values) for values in connection.execute(query)]
 
 
 def next_due(connection: sqlite3.Connection, receiver: str) -> DeliveryRow | None:
@@ -138,12 +132,18 @@ def _put_incident(connection: sqlite3.Connection, row: IncidentRow) -> int:
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
-    id: int = found[0]
+    number: int = found[0]
     connection.execute(
         "UPDATE incidents SET alertname = ?, labels = ?, level = ?, changed = ?, closed = ? WHERE id = ?",
-        (row.alertname, labels, row.level, row.changed, row.closed, id),
+        (row.alertname, labels, row.level, row.changed, row.closed, number),
     )
-    return id
+    return number
+
+
+def _incident(values: tuple[object, ...]) -> IncidentRow:
+    fields = dict(zip(IncidentRow.__struct_fields__, values, strict=True))
+    fields["labels"] = json.decode(str(fields["labels"]), type=dict[str, str])
+    return IncidentRow(**fields)  # type: ignore[arg-type] # the columns' types are the table's
 
 
 def _bury_overflow(connection: sqlite3.Connection, receiver: str) -> None:

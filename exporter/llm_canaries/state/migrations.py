@@ -49,18 +49,25 @@ MIGRATIONS: tuple[Step, ...] = (
 )
 
 
-def migrate(connection: sqlite3.Connection, file: Path, steps: tuple[Step, ...] = MIGRATIONS) -> None:
-    """Brings the file to version `len(steps)`, in the caller's transaction.
-
-    Raises StateError for a file from the future and for another program's database.
-    """
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+def check_version(connection: sqlite3.Connection, file: Path, steps: tuple[Step, ...] = MIGRATIONS) -> None:
+    """Raises StateError for a file from the future and for another program's database; changes neither."""
+    version = _pragma(connection, "user_version")
+    application = _pragma(connection, "application_id")
+    empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    if application != APPLICATION and (version or application or not empty):
+        raise StateError(
+            f"{file} is a database of another program. Move it away, or choose another folder for the state."
+        )
     if version > len(steps):
         raise StateError(
             f"{file} is of version {version}, written by a newer llm-canaries; this one knows {len(steps)} at most. "
             "Install the newer one again, or choose another folder for the state."
         )
-    _check_ours(connection, file, version)
+
+
+def migrate(connection: sqlite3.Connection, steps: tuple[Step, ...] = MIGRATIONS) -> None:
+    """Brings a checked file to version `len(steps)`, in the caller's transaction: all steps or none."""
+    version = _pragma(connection, "user_version")
     for number, step in enumerate(steps[version:], version + 1):
         for statement in step:
             connection.execute(statement)
@@ -69,10 +76,6 @@ def migrate(connection: sqlite3.Connection, file: Path, steps: tuple[Step, ...] 
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
 
 
-def _check_ours(connection: sqlite3.Connection, file: Path, version: int) -> None:
-    application: int = connection.execute("PRAGMA application_id").fetchone()[0]
-    tables: int = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if application != APPLICATION and (version or application or tables):
-        raise StateError(
-            f"{file} is a database of another program. Move it away, or choose another folder for the state."
-        )
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    value: int = connection.execute(f"PRAGMA {name}").fetchone()[0]
+    return value

@@ -40,7 +40,7 @@ class Params(Struct, frozen=True, forbid_unknown_fields=True):
     low_budget: int = 1024
     high_budget: int = 4096
     room: int = 1024
-    chat_cap: int = 8192
+    chat_cap: int = 4096
     budget_tolerance: float = 0.25
 
 

@@ -1,0 +1,186 @@
+"""From rules to receivers: what fires becomes incidents, their flips are stored with their messages, then delivered."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from llm_canaries.alerts.heartbeat import Heartbeat
+from llm_canaries.alerts.incident import Firing, Flip, Incident, advance
+from llm_canaries.alerts.outbox import Outbox
+from llm_canaries.alerts.receivers import check, receivers_of
+from llm_canaries.alerts.rows import Told
+from llm_canaries.alerts.text import Facts, body, title
+from llm_canaries.canary.canary import Case
+from llm_canaries.canary.explain import Page, read_pages
+from llm_canaries.config.problems import ConfigError, Problem
+from llm_canaries.proxy.clock import Clock
+from llm_canaries.proxy.transport import new_session
+from llm_canaries.service.app import Sidecar
+from llm_canaries.service.recorder import case_labels
+from llm_canaries.service.rulebook import Rulebook, read_rulebook
+from llm_canaries.service.settings import Settings
+from llm_canaries.state.database import Database
+from llm_canaries.state.errors import StateError
+from llm_canaries.state.incidents import pending
+from llm_canaries.wire.nonce import Draw
+
+log = logging.getLogger("canaries")
+
+
+class Alerting:
+    """Rules, incidents and deliveries of one sidecar."""
+
+    def __init__(self, sidecar: Sidecar, database: Database, clock: Clock, draw: Draw) -> None:
+        self._sidecar, self._database, self._clock, self._draw = sidecar, database, clock, draw
+        self._board = sidecar.board
+        self._rules: Rulebook | None = None
+        self._incidents: dict[str, Incident] = {}
+        self._outbox: Outbox | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._pages: Mapping[str, Page] = read_pages()
+        self._removed: list[dict[str, str]] = []
+        self._ticking = asyncio.Lock()
+
+    def parse(self, settings: Settings) -> Rulebook | None:
+        """The rules of `settings`, None where a Prometheus evaluates them. Raises ConfigError for any problem."""
+        source = settings.source or "embedded default"
+        problems = [
+            Problem(source, 1, f"receiver `{name}`: the URL {wrong}")
+            for name, receiver in receivers_of(settings.config).items()
+            if (wrong := check(receiver.url)) is not None
+        ]
+        rules = read_rulebook(settings.config.rules) if settings.config.rules.evaluate else None
+        if problems:
+            raise ConfigError(problems)
+        return rules
+
+    async def start(self, settings: Settings, rules: Rulebook | None) -> None:
+        """Takes up the incidents a former process left open, and begins to deliver."""
+        await self._deliver_to(settings)
+        if self._outbox is not None:
+            self._incidents = await self._outbox.open_incidents()
+        self._rules = rules
+
+    async def replace(self, settings: Settings, rules: Rulebook | None, gone: list[Case]) -> None:
+        """Puts new rules and receivers in force; incidents of cases that are gone close as removed."""
+        async with self._ticking:
+            if rules is not None and self._rules is not None:
+                rules.take_over(self._rules)
+            self._rules = rules
+            self._removed = [case_labels(case) for case in gone]
+            await self._stop_delivering()
+            await self._deliver_to(settings)
+        await self.tick()
+
+    async def tick(self) -> None:
+        """One evaluation of all rules, and what follows from it."""
+        self._sidecar.refresh()
+        async with self._ticking:
+            if self._rules is None:
+                return
+            now = self._clock.wall()
+            found = self._rules.evaluate(self._board, now)
+            before = self._incidents
+            after, flips = advance(before, found.firings, unknown=found.unknown, removed=self._is_removed, now=now)
+            if await self._post(flips, found.firings):
+                self._incidents = after
+                self._removed = []
+            await self._count()
+
+    def shown(self) -> list[dict[str, Any]]:
+        """The alerts that are pending or firing, for people."""
+        return self._rules.shown() if self._rules is not None else []
+
+    async def close(self) -> None:
+        """Stops delivering; what waits, waits in the state."""
+        await self._stop_delivering()
+
+    async def _post(self, flips: tuple[Flip, ...], firings: list[Firing]) -> bool:
+        """Whether the flips are stored; if not, the same flips come again at the next evaluation."""
+        if not flips:
+            return True
+        assert self._outbox is not None
+        told = [Told(flip, title(flip), body(flip, self._facts(flip.incident))) for flip in flips]
+        try:
+            await self._outbox.post(told)
+        except StateError as error:
+            log.error("flips could not be stored and will be tried again: %s", error)
+            return False
+        for each in told:
+            log.warning("%s %s", each.flip.kind.value, each.title)
+        return True
+
+    def _facts(self, incident: Incident) -> Facts:
+        """What the ledger and the last run know of the case that the incident is about."""
+        key, case = self._case(incident.labels)
+        if case is None:
+            return Facts()
+        ledger = self._sidecar.ledgers.get(key)
+        number, run = self._sidecar.last_runs.get(key, (0, None))
+        tally = ledger.tally("recent", self._clock.wall()) if ledger is not None else None
+        reason = str(run.finding.reason) if run is not None else ""
+        page = self._pages.get(reason)
+        return Facts(
+            failures=tally.failures if tally is not None else None,
+            runs=tally.runs if tally is not None else None,
+            lower=tally.lower if tally is not None else None,
+            reason=reason,
+            domain=str(run.finding.fault_domain or "") if run is not None else "",
+            first_step=page.check[0] if page is not None else "",
+            evidence_command=f"curl -s http://127.0.0.1:9877/api/v1/runs/{number}" if number else "",
+        )
+
+    def _case(self, labels: Mapping[str, str]) -> tuple[str, Case | None]:
+        """The first case that the labels are about; labels that name no canary are about a gateway or more."""
+        plant = self._sidecar.plant
+        if plant is None or "canary" not in labels:
+            return "", None
+        for key, case in plant.cases.items():
+            if all(labels.get(name, value) == value for name, value in case_labels(case).items()):
+                return key, case
+        return "", None
+
+    def _is_removed(self, labels: Mapping[str, str]) -> bool:
+        return any(all(labels.get(name) == value for name, value in gone.items()) for gone in self._removed)
+
+    async def _deliver_to(self, settings: Settings) -> None:
+        config = settings.config
+        self._outbox = Outbox(
+            self._database, receivers_of(config), clock=self._clock, draw=self._draw, on_result=self._sent
+        )
+        self._tasks = [asyncio.create_task(self._outbox.run())]
+        if config.heartbeat is not None:
+            beat = config.heartbeat
+            self._tasks.append(asyncio.create_task(self._beat(beat.url.get_secret_value(), beat.every)))
+
+    async def _stop_delivering(self) -> None:
+        if self._outbox is not None:
+            self._outbox.stop()
+        for task in self._tasks[1:]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    async def _beat(self, url: str, every: float) -> None:
+        async with new_session() as session:
+            await Heartbeat(session, url, every=every, well=lambda: not self._incidents).run()
+
+    def _sent(self, receiver: str, outcome: str) -> None:
+        slot = self._board.slot("llm_sidecar_notifications_total", receiver=receiver, outcome=outcome)
+        self._board.add(slot, 1)
+
+    async def _count(self) -> None:
+        for level in ("warning", "critical"):
+            count = sum(incident.level == level for incident in self._incidents.values())
+            self._board.set_named("llm_sidecar_incidents", count, level=level)
+        try:
+            waiting = await self._database.do(pending)
+        except StateError:
+            return
+        now = self._clock.wall()
+        plant = self._sidecar.plant
+        for name in plant.settings.config.receivers if plant is not None else ():
+            count, oldest = waiting.get(name, (0, now))
+            self._board.set_named("llm_sidecar_notification_pending", count, receiver=name)
+            self._board.set_named("llm_sidecar_notification_oldest_seconds", max(0.0, now - oldest), receiver=name)

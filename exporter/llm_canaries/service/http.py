@@ -1,0 +1,121 @@
+"""What the sidecar serves: metrics, health, reload, and the numbers for people and scripts.
+
+On an address that is not loopback only metrics and health are open (DESIGN 5.16).
+"""
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from llm_canaries.service.app import Sidecar
+from llm_canaries.service.board import Board
+from llm_canaries.service.exposition import negotiate
+from llm_canaries.service.page import cases_json, index_page, run_json
+
+Reload = Callable[[], Awaitable[str]]
+Alerts = Callable[[], list[dict[str, Any]]]
+
+_OPEN = frozenset({"/metrics", "/-/healthy", "/-/ready"})
+
+
+class Web:
+    """The routes; `ready` turns true once the first sample was taken."""
+
+    def __init__(self, sidecar: Sidecar, *, reload: Reload, alerts: Alerts) -> None:
+        self._sidecar = sidecar
+        self._reload = reload
+        self._alerts = alerts
+        self.ready = False
+
+    def app(self) -> web.Application:
+        """The application."""
+        app = web.Application(middlewares=[_guard])
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/-/healthy", self._healthy)
+        app.router.add_get("/-/ready", self._is_ready)
+        app.router.add_post("/-/reload", self._reloaded)
+        app.router.add_get("/", self._index)
+        app.router.add_get("/api/v1/cases", self._cases)
+        app.router.add_get("/api/v1/runs/{id}", self._run)
+        return app
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        render, content_type = negotiate(request.headers.get("accept"))
+        self._sidecar.refresh()
+        return web.Response(body=render(self._sidecar.board), headers={"content-type": content_type})
+
+    async def _healthy(self, request: web.Request) -> web.Response:
+        return web.Response(text="healthy\n")
+
+    async def _is_ready(self, request: web.Request) -> web.Response:
+        if self.ready:
+            return web.Response(text="ready\n")
+        return web.Response(text="not ready yet\n", status=503)
+
+    async def _reloaded(self, request: web.Request) -> web.Response:
+        problems = await self._reload()
+        return web.Response(text=problems or "reloaded\n", status=422 if problems else 200)
+
+    async def _index(self, request: web.Request) -> web.Response:
+        text = index_page(self._sidecar, self._alerts(), self._sidecar.clock.wall())
+        policy = "default-src 'none'; style-src 'unsafe-inline'"
+        return web.Response(text=text, content_type="text/html", headers={"content-security-policy": policy})
+
+    async def _cases(self, request: web.Request) -> web.Response:
+        return web.json_response({"cases": cases_json(self._sidecar, self._sidecar.clock.wall())})
+
+    async def _run(self, request: web.Request) -> web.Response:
+        number = request.match_info["id"]
+        found = None
+        if number.isdecimal() and len(number) < 16:
+            found = await self._sidecar.store.run(int(number))
+        if found is None:
+            raise web.HTTPNotFound(text=f"no run {number[:20]!r}; /api/v1/cases names the last run of each case\n")
+        return web.json_response(run_json(*found))
+
+
+def standby_app(board: Board) -> web.Application:
+    """While another instance is active: metrics that say so, and health; never ready."""
+
+    async def metrics(request: web.Request) -> web.Response:
+        render, content_type = negotiate(request.headers.get("accept"))
+        return web.Response(body=render(board), headers={"content-type": content_type})
+
+    async def healthy(request: web.Request) -> web.Response:
+        return web.Response(text="healthy\n")
+
+    async def standing_by(request: web.Request) -> web.Response:
+        return web.Response(text="standing by: another instance holds the state\n", status=503)
+
+    app = web.Application(middlewares=[_guard])
+    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/-/healthy", healthy)
+    app.router.add_get("/-/ready", standing_by)
+    return app
+
+
+@web.middleware
+async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Keeps everything but metrics and health to this machine, and foreign web pages out of it."""
+    if request.path not in _OPEN and not _from_here(request):
+        raise web.HTTPForbidden(text="only metrics and health are open to other machines\n")
+    return await handler(request)
+
+
+def _from_here(request: web.Request) -> bool:
+    """Whether both ends are this machine, and the host is named as such (a page elsewhere cannot rebind a name)."""
+    try:
+        if not ipaddress.ip_address(request.remote or "").is_loopback:
+            return False
+    except ValueError:
+        return False
+    host = request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdecimal() else request.host
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,95 @@
+"""The numbers for people: one plain page, and the same as JSON."""
+
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+
+from llm_canaries.canary.ledger import Ledger
+from llm_canaries.service.app import Sidecar
+from llm_canaries.state.runs import RunRow
+
+
+def index_page(sidecar: Sidecar, alerts: list[dict[str, Any]], now: float) -> str:
+    """The page; every stranger's word is escaped."""
+    environment = jinja2.Environment(autoescape=True)
+    template = (files("llm_canaries.service") / "web" / "index.html").read_text(encoding="utf-8")
+    rows = cases_json(sidecar, now)
+    order = {"fail": 0, "inconclusive": 1, None: 2, "skip": 3, "pass": 4}
+    rows.sort(key=lambda row: order.get(row["verdict"], 2))
+    failing = sum(row["verdict"] == "fail" for row in rows)
+    undecided = sum(row["verdict"] not in ("fail", "pass") for row in rows)
+    told = [f"{failing} failing" if failing else "All well"]
+    if undecided:
+        told.append(f"{undecided} undecided or not run yet")
+    shown = [
+        row
+        | {
+            "latency": "" if row["latency_seconds"] is None else f"{row['latency_seconds']:.2f} s",
+            "when": "" if row["last_run"] is None else clock_time(row["last_run"]),
+            "held": ", ".join(f"{reason} until {clock_time(until)}" for reason, until in row["held"].items()),
+            "failures": row["windows"]["recent"]["failures"],
+            "runs": row["windows"]["recent"]["runs"],
+        }
+        for row in rows
+    ]
+    told_alerts = [alert | {"since": clock_time(alert["active_at"])} for alert in alerts]
+    summary = f"{', '.join(told)}: {len(rows)} cases"
+    return environment.from_string(template).render(
+        summary=summary, failing=failing, cases=shown, alerts=told_alerts
+    )
+
+
+def cases_json(sidecar: Sidecar, now: float) -> list[dict[str, Any]]:
+    """Every case with its last verdict, holds and windows; what is not known is null."""
+    if sidecar.plant is None:
+        return []
+    rows = []
+    for key, case in sidecar.plant.cases.items():
+        ledger = sidecar.ledgers.get(key) or Ledger()
+        number, run = sidecar.last_runs.get(key, (None, None))
+        held = sidecar.holds.of(case.gateway, case.model, now)
+        rows.append(
+            {
+                "canary": case.canary,
+                "scenario": case.scenario,
+                "gateway": case.gateway,
+                "model": case.model,
+                "dialect": case.dialect,
+                "stream": case.stream_word,
+                "severity": case.severity.value,
+                "verdict": run.finding.outcome.value if run else _stored(ledger),
+                "reason": str(run.finding.reason) if run else "",
+                "detail": sidecar.plant.settings.redactor(run.finding.detail) if run else "",
+                "fault_domain": run.finding.fault_domain if run else None,
+                "failures_in_a_row": ledger.failures_in_a_row,
+                "latency_seconds": run.latency if run else None,
+                "run": number or None,
+                "last_run": run.started if run else ledger.last_decided,
+                "held": {reason.value: until for reason, until in held.items()},
+                "windows": {name: _window(ledger, name, now) for name in ("10m", "1h", "recent")},
+            }
+        )
+    return rows
+
+
+def run_json(row: RunRow, evidence: str | None) -> dict[str, Any]:
+    """One stored run, evidence included where it is kept."""
+    return {name: getattr(row, name) for name in row.__struct_fields__} | {"evidence": evidence}
+
+
+def clock_time(at: float) -> str:
+    """`at` as a UTC time of day, with the date where it is not obvious from it."""
+    return datetime.fromtimestamp(at, UTC).strftime("%m-%d %H:%M:%S")
+
+
+def _stored(ledger: Ledger) -> str | None:
+    if ledger.success is None:
+        return None
+    return "pass" if ledger.success else "fail"
+
+
+def _window(ledger: Ledger, name: str, now: float) -> dict[str, float | int | None]:
+    tally = ledger.tally(name, now)
+    return {"failures": tally.failures, "runs": tally.runs, "ratio": tally.ratio, "lower": tally.lower}
