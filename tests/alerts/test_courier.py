@@ -77,7 +77,7 @@ async def test_a_hanging_service_takes_its_timeout_and_not_the_loop():
 
 async def test_a_message_that_arrives_late_is_not_sent_again():
     async with sink() as there:
-        slow = Receiver(name="phone", url=there.url("?rto=20"), timeout=0.5)
+        slow = Receiver(name="phone", url=there.url(), timeout=0.5)
         courier = Courier(slow)
         await courier.send("warm", "up", ticket=1)
         there.gate.clear()
@@ -94,7 +94,7 @@ async def test_a_message_that_arrives_late_is_not_sent_again():
 
 async def test_another_message_follows_the_late_one():
     async with sink() as there:
-        courier = Courier(Receiver(name="phone", url=there.url("?rto=20"), timeout=0.5))
+        courier = Courier(Receiver(name="phone", url=there.url(), timeout=0.5))
         await courier.send("warm", "up", ticket=1)
         there.gate.clear()
         assert (await courier.send("t", "b", ticket=2)).outcome is Outcome.TIMEOUT
@@ -105,7 +105,7 @@ async def test_another_message_follows_the_late_one():
 
 async def test_a_late_refusal_is_tried_anew():
     async with sink() as there:
-        courier = Courier(Receiver(name="phone", url=there.url("?rto=20"), timeout=0.5))
+        courier = Courier(Receiver(name="phone", url=there.url(), timeout=0.5))
         await courier.send("warm", "up", ticket=1)
         there.gate.clear()
         there.status = 500

@@ -87,8 +87,8 @@ def test_receivers_come_from_the_configuration():
     }
 
 
-def test_the_timeout_of_the_receiver_is_that_of_the_socket_unless_the_url_has_its_own():
-    for url, expected in (("json://h/", 2.5), ("json://h/?rto=7", 7.0)):
+def test_a_connection_outlives_the_timeout_threefold_unless_the_url_has_its_own():
+    for url, expected in (("json://h/", 7.5), ("json://h/?rto=7", 7.0)):
         notifier = understood(Receiver(name="r", url=url, timeout=2.5))
         (service,) = notifier.services
         assert (service.socket_read_timeout, service.socket_connect_timeout) == (expected, 2.5)

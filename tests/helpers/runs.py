@@ -2,8 +2,7 @@
 
 from msgspec import Struct
 
-from llm_canaries.canary.canary import Case, Finding, Outcome, Severity
-from llm_canaries.canary.run import Run
+from llm_canaries.canary.canary import Case, Finding, Outcome, Run, Severity
 from llm_canaries.wire.fault import Domain
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _SCHEME: Final = re.compile(r"([a-zA-Z0-9]{1,32})://")
 _SEVERAL: Final = re.compile(r"[\s,]+[a-zA-Z0-9]{1,32}://")
+PATIENCE: Final = 3  # timeouts until a connection is given up: an answer that comes late spares a second message
 _WORDS: Final = 300  # characters of an error
 
 
@@ -90,7 +91,7 @@ def understood(receiver: Receiver) -> "Apprise | None":
     if check(receiver.url) is not None or (service := _service(receiver.url)) is None:
         return None
     if "rto=" not in receiver.url:  # the URL's own word wins
-        service.socket_read_timeout = receiver.timeout
+        service.socket_read_timeout = PATIENCE * receiver.timeout
     service.socket_connect_timeout = min(service.socket_connect_timeout, receiver.timeout)
     notifier = Apprise(asset=AppriseAsset(service_timeout=0))
     notifier.add(service)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from llm_canaries.wire.exchange import Play
+from llm_canaries.wire.exchange import Exchange, Page, Play
 from llm_canaries.wire.fault import Domain
 from llm_canaries.wire.nonce import Draw
 from llm_canaries.wire.profile import ModelFacts, Profile
@@ -105,3 +105,36 @@ class Scenario(Struct, frozen=True, kw_only=True):
     memory: type[Struct] | None = None
     needs: frozenset[str] = frozenset()
     both_ways: bool = False
+
+
+TOKEN_KINDS = ("input", "output", "reasoning", "cache_read", "cache_write")
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """One execution of a case, with its evidence; `latency` is that of its first exchange, in seconds."""
+
+    case: Case
+    finding: Finding
+    started: float
+    answers: tuple[Exchange | Page, ...]
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """The asks and answers, without the pages."""
+        return tuple(answer for answer in self.answers if isinstance(answer, Exchange))
+
+    @property
+    def latency(self) -> float | None:
+        """Seconds of the first exchange, None where nothing was sent."""
+        return next((exchange.duration for exchange in self.exchanges), None)
+
+    @property
+    def tokens(self) -> dict[str, int]:
+        """Tokens spent by all exchanges, by kind; a kind that nobody counted is left out."""
+        spent: dict[str, int] = {}
+        for exchange in self.exchanges:
+            usage = exchange.reply.usage if exchange.reply else None
+            for kind in TOKEN_KINDS:
+                if usage is not None and (count := getattr(usage, kind)) is not None:
+                    spent[kind] = spent.get(kind, 0) + count
+        return spent

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from enum import IntEnum
 
-from llm_canaries.canary.canary import Outcome, Severity
-from llm_canaries.canary.run import Run
+from llm_canaries.canary.canary import Outcome, Run, Severity
 
 
 class ExitCode(IntEnum):

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from llm_canaries.canary.run import Run
+from llm_canaries.canary.canary import Run
 from llm_canaries.wire.fault import Fault, FaultReason
 
 

@@ -4,17 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from llm_canaries.canary.canary import Case, Finding, Scenario, SharedReason
+from llm_canaries.canary.canary import Case, Finding, Run, Scenario, SharedReason
 from llm_canaries.canary.verdict import skipped, undecided
 from llm_canaries.wire.exchange import Answer, Both, Exchange, Look, Page, Play, Seen, Send, Step, Via
 from llm_canaries.wire.fault import FaultReason
 from llm_canaries.wire.json import WireError
 from llm_canaries.wire.nonce import Draw
-
-TOKEN_KINDS = ("input", "output", "reasoning", "cache_read", "cache_write")
 
 
 class Lane(Protocol):
@@ -25,36 +22,6 @@ class Lane(Protocol):
 
     async def look(self, step: Look) -> Page:
         """One page."""
-
-
-class Run(Struct, frozen=True, kw_only=True):
-    """One execution of a case, with its evidence; `latency` is that of its first exchange, in seconds."""
-
-    case: Case
-    finding: Finding
-    started: float
-    answers: tuple[Exchange | Page, ...]
-
-    @property
-    def exchanges(self) -> tuple[Exchange, ...]:
-        """The asks and answers, without the pages."""
-        return tuple(answer for answer in self.answers if isinstance(answer, Exchange))
-
-    @property
-    def latency(self) -> float | None:
-        """Seconds of the first exchange, None where nothing was sent."""
-        return next((exchange.duration for exchange in self.exchanges), None)
-
-    @property
-    def tokens(self) -> dict[str, int]:
-        """Tokens spent by all exchanges, by kind; a kind that nobody counted is left out."""
-        spent: dict[str, int] = {}
-        for exchange in self.exchanges:
-            usage = exchange.reply.usage if exchange.reply else None
-            for kind in TOKEN_KINDS:
-                if usage is not None and (count := getattr(usage, kind)) is not None:
-                    spent[kind] = spent.get(kind, 0) + count
-        return spent
 
 
 Lookup = Callable[[str], Awaitable[tuple[Seen, ...]]]

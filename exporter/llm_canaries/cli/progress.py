@@ -8,8 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from llm_canaries.canary.canary import Outcome
-from llm_canaries.canary.run import Run
+from llm_canaries.canary.canary import Outcome, Run
 
 
 @contextmanager

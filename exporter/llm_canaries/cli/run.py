@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from llm_canaries.canary.canary import Outcome, Severity
+from llm_canaries.canary.canary import Outcome, Run, Severity
 from llm_canaries.canary.exit_code import ExitCode, exit_code
 from llm_canaries.canary.load import Wanted
 from llm_canaries.canary.report.evidence import evidence
@@ -20,7 +20,6 @@ from llm_canaries.canary.report.json import json_report
 from llm_canaries.canary.report.junit import junit_report
 from llm_canaries.canary.report.rows import summary
 from llm_canaries.canary.report.table import remarks, table_report
-from llm_canaries.canary.run import Run
 from llm_canaries.cli.loop import loop_factory
 from llm_canaries.cli.progress import showing_progress
 from llm_canaries.cli.settings import chosen_cases, config_option, settings_or_exit, split

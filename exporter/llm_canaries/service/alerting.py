@@ -22,7 +22,7 @@ from llm_canaries.service.rulebook import Rulebook, read_rulebook
 from llm_canaries.service.settings import Settings
 from llm_canaries.state.database import Database
 from llm_canaries.state.errors import StateError
-from llm_canaries.state.incidents import pending
+from llm_canaries.state.incidents import dropped, pending
 from llm_canaries.wire.nonce import Draw
 
 log = logging.getLogger("canaries")
@@ -40,6 +40,7 @@ class Alerting:
         self._tasks: list[asyncio.Task[None]] = []
         self._pages: Mapping[str, Page] = read_pages()
         self._removed: list[dict[str, str]] = []
+        self._buried: dict[str, int] | None = None
         self._ticking = asyncio.Lock()
 
     def parse(self, settings: Settings) -> Rulebook | None:
@@ -176,8 +177,14 @@ class Alerting:
             self._board.set_named("llm_sidecar_incidents", count, level=level)
         try:
             waiting = await self._database.do(pending)
+            buried = await self._database.do(dropped)
         except StateError:
             return
+        for name, number in buried.items():
+            if self._buried is not None and number > self._buried.get(name, 0):
+                slot = self._board.slot("llm_sidecar_notifications_total", receiver=name, outcome="dead")
+                self._board.add(slot, number - self._buried.get(name, 0))
+        self._buried = buried
         now = self._clock.wall()
         plant = self._sidecar.plant
         for name in plant.settings.config.receivers if plant is not None else ():

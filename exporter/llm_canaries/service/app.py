@@ -10,11 +10,11 @@ from contextlib import AsyncExitStack, suppress
 from msgspec import Struct
 
 from llm_canaries.canary.budget import Allowance, cost_of, day_end, day_of
-from llm_canaries.canary.canary import Case, Outcome
+from llm_canaries.canary.canary import Case, Outcome, Run
 from llm_canaries.canary.holds import Hold, HoldReason, Holds, holds_after, may_confirm
 from llm_canaries.canary.ledger import Availability, Ledger
 from llm_canaries.canary.load import Wanted, cases
-from llm_canaries.canary.run import Lane, Run, run_case
+from llm_canaries.canary.run import Lane, run_case
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.core import Core
@@ -149,7 +149,12 @@ class Sidecar:
             return
         if not await self._may_run(plant, case):
             return
-        run = await self._play(plant, case)
+        cost = cost_of(case, SCENARIOS[case.scenario])
+        self.store.reserve(case.gateway, cost)
+        try:
+            run = await self._play(plant, case)
+        finally:
+            self.store.reserve(case.gateway, cost, -1)
         if self.plant is None or key not in self.plant.cases:
             return  # removed while it ran
         await self._record(case, run, confirmation=confirmation)
@@ -164,9 +169,9 @@ class Sidecar:
             budget = plant.settings.config.gateways[case.gateway].budget
             allowance = Allowance(budget.requests, budget.tokens)
             cost = cost_of(case, SCENARIOS[case.scenario])
-            spent = await self.store.spent(case.gateway, day_of(now))
+            spent, reserved = await self.store.spent(case.gateway, day_of(now)), self.store.reserved(case.gateway)
             self.recorder.budget(case.gateway, allowance.tokens - spent[1])
-            if not allowance.covers(spent, cost):
+            if not allowance.covers((spent[0] + reserved[0], spent[1] + reserved[1]), cost):
                 self.holds.add(Hold(case.gateway, case.model, HoldReason.BUDGET, day_end(now)))
         holds = self.holds.of(case.gateway, case.model, now)
         self.recorder.held(case, holds)

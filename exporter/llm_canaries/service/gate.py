@@ -8,8 +8,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from llm_canaries.canary.canary import Case
-from llm_canaries.canary.run import Lane, Run, run_case
+from llm_canaries.canary.canary import Case, Run
+from llm_canaries.canary.run import Lane, run_case
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.config.schema import Config
 from llm_canaries.proxy.clock import Clock

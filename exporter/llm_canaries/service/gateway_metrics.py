@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from llm_canaries.canary.run import Run
+from llm_canaries.canary.canary import Run
 from llm_canaries.proxy.breaker import Breaker, State
 from llm_canaries.service.board import Board
 from llm_canaries.wire.exchange import Exchange

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from llm_canaries.canary.canary import Case, Outcome
+from llm_canaries.canary.canary import Case, Outcome, Run
 from llm_canaries.canary.holds import HoldReason
 from llm_canaries.canary.ledger import WINDOWS, Availability, Ledger
 from llm_canaries.canary.price import dollars
-from llm_canaries.canary.run import Run
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.service.board import Board
 

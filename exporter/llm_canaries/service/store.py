@@ -6,17 +6,18 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
-from llm_canaries.canary.canary import Case, Outcome, Scenario
+from llm_canaries.canary.budget import day_of
+from llm_canaries.canary.canary import Case, Cost, Outcome, Run, Scenario
 from llm_canaries.canary.ledger import Availability, Ledger
 from llm_canaries.canary.report.evidence import evidence
-from llm_canaries.canary.run import Run
 from llm_canaries.config.secrets import Redactor
 from llm_canaries.service.board import Board
 from llm_canaries.state.database import Database
 from llm_canaries.state.errors import StateError
+from llm_canaries.state.incidents import prune_incidents
 from llm_canaries.state.memory import load_memory, save_memory
 from llm_canaries.state.runs import RunRow, add_run, prune, read_run, runs_since
-from llm_canaries.state.spending import spend, spent
+from llm_canaries.state.spending import prune_spending, spend, spent
 
 MEMORY_VERSION = "1"
 HISTORY = 30 * 86400.0  # seconds of runs kept
@@ -34,6 +35,8 @@ class Store:
         self._board = board
         self._failures = board.slot("llm_sidecar_state_write_failures_total")
         board.set(self._failures, 0)
+        self._spent: dict[tuple[str, str], tuple[int, int]] = {}
+        self._reserved: dict[str, tuple[int, int]] = {}
 
     async def keep(self, run: Run, *, confirmation: bool, redactor: Redactor) -> int:
         """Stores `run`, with evidence unless it passed; the value is its number, 0 where it could not be stored."""
@@ -43,8 +46,10 @@ class Store:
         number = await self._try(add_run, _row(run, redactor, confirmation=confirmation), text)
         tokens = run.tokens
         used = tokens.get("input", 0) + tokens.get("output", 0)
-        day = str(int(run.started // 86400))
-        await self._try(spend, run.case.gateway, day, len(run.answers), used)
+        day, gateway = day_of(run.started), run.case.gateway
+        requests_before, tokens_before = await self.spent(gateway, day)
+        self._spent[gateway, day] = (requests_before + len(run.answers), tokens_before + used)
+        await self._try(spend, gateway, day, len(run.answers), used)
         return number or 0
 
     async def run(self, number: int) -> tuple[RunRow, str | None] | None:
@@ -52,8 +57,25 @@ class Store:
         return await self._try(read_run, number)
 
     async def spent(self, gateway: str, day: str) -> tuple[int, int]:
-        """Requests and tokens spent at `gateway` on `day`; nothing where the state cannot be read."""
-        return await self._try(spent, gateway, day) or (0, 0)
+        """Requests and tokens spent at `gateway` on `day`, by this process and those before it.
+
+        The count is in memory as well, so that a cap stays hard while the state refuses to be read or written.
+        """
+        if (gateway, day) not in self._spent:
+            before = await self._try(spent, gateway, day)
+            self._spent = {key: value for key, value in self._spent.items() if key[1] >= day}
+            self._spent[gateway, day] = before or (0, 0)
+        return self._spent[gateway, day]
+
+    def reserve(self, gateway: str, cost: Cost, sign: int = 1) -> None:
+        """Sets `cost` aside for a run that is about to begin; with -1 gives it back."""
+        requests, tokens = self._reserved.get(gateway, (0, 0))
+        more = cost.input_tokens + cost.output_tokens
+        self._reserved[gateway] = (requests + sign * cost.requests, tokens + sign * more)
+
+    def reserved(self, gateway: str) -> tuple[int, int]:
+        """Requests and tokens set aside for runs under way."""
+        return self._reserved.get(gateway, (0, 0))
 
     async def memory(self, case: Case, scenario: Scenario) -> Any:
         """What the scenario remembers of `case`, None where it does not, or in another form."""
@@ -96,6 +118,8 @@ class Store:
 
     async def _prune(self, now: float) -> None:
         def old(connection: sqlite3.Connection) -> int:
+            prune_incidents(connection, before=now - HISTORY)
+            prune_spending(connection, before=day_of(now - HISTORY))
             return prune(connection, before=now - HISTORY, most_evidence=MOST_EVIDENCE)
 
         await self._try(old)

@@ -4,7 +4,7 @@ import sqlite3
 
 
 def spend(connection: sqlite3.Connection, gateway: str, day: str, requests: int, tokens: int) -> None:
-    """Adds to what `gateway` was sent on `day` (`2026-03-31`)."""
+    """Adds to what `gateway` was sent on `day`, which may be any text that sorts as days do."""
     connection.execute(
         """INSERT INTO spending VALUES (?, ?, ?, ?) ON CONFLICT (gateway, day)
             DO UPDATE SET requests = requests + excluded.requests, tokens = tokens + excluded.tokens""",
@@ -21,5 +21,5 @@ def spent(connection: sqlite3.Connection, gateway: str, day: str) -> tuple[int, 
 
 
 def prune_spending(connection: sqlite3.Connection, *, before: str) -> int:
-    """Forgets the days before the day `before`; how many rows went."""
+    """Forgets the days that sort before `before`; how many rows went."""
     return connection.execute("DELETE FROM spending WHERE day < ?", (before,)).rowcount

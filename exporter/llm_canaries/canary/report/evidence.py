@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from llm_canaries.canary.run import Run
+from llm_canaries.canary.canary import Run
 from llm_canaries.wire.exchange import Exchange, Page
 from llm_canaries.wire.headers import Headers
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from llm_canaries.canary.canary import Outcome
+from llm_canaries.canary.canary import Outcome, Run
 from llm_canaries.canary.report.rows import summary
-from llm_canaries.canary.run import Run
 
 _MARKS = {Outcome.PASS: "✅", Outcome.FAIL: "❌", Outcome.INCONCLUSIVE: "❔", Outcome.SKIP: "⏭️"}
 

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Sequence
 
+from llm_canaries.canary.canary import Run
 from llm_canaries.canary.report.rows import row
-from llm_canaries.canary.run import Run
 
 
 def json_report(runs: Sequence[Run]) -> str:

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from xml.etree import ElementTree as ET
 
-from llm_canaries.canary.canary import Outcome
+from llm_canaries.canary.canary import Outcome, Run
 from llm_canaries.canary.report.rows import counts
-from llm_canaries.canary.run import Run
 
 # what XML 1.0 cannot hold, and strangers' answers may
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from llm_canaries.canary.canary import Outcome
-from llm_canaries.canary.run import Run
+from llm_canaries.canary.canary import Outcome, Run
 
 
 def row(run: Run) -> dict[str, Any]:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from llm_canaries.canary.canary import Outcome
-from llm_canaries.canary.run import Run
+from llm_canaries.canary.canary import Outcome, Run
 
 COLUMNS = ("canary", "gateway", "model", "dialect", "stream", "outcome", "reason", "latency", "tokens")
 STYLES = {
