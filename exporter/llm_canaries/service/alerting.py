@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_canaries.alerts.heartbeat import Heartbeat
-from llm_canaries.alerts.incident import Firing, Flip, Incident, advance
+from llm_canaries.alerts.incident import Flip, Incident, advance
 from llm_canaries.alerts.outbox import Outbox
 from llm_canaries.alerts.receivers import check, receivers_of
 from llm_canaries.alerts.rows import Told
@@ -18,12 +18,14 @@ from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.transport import new_session
 from llm_canaries.service.app import Sidecar
 from llm_canaries.service.recorder import case_labels
-from llm_canaries.service.rulebook import Rulebook, read_rulebook
+from llm_canaries.service.rulebook import Evaluated, Rulebook, read_rulebook
 from llm_canaries.service.settings import Settings
 from llm_canaries.state.database import Database
 from llm_canaries.state.errors import StateError
 from llm_canaries.state.incidents import dropped, pending
 from llm_canaries.wire.nonce import Draw
+
+TICK = 15.0  # seconds between two samples for the rules (DESIGN 4)
 
 log = logging.getLogger("canaries")
 
@@ -39,6 +41,7 @@ class Alerting:
         self._outbox: Outbox | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._pages: Mapping[str, Page] = read_pages()
+        self.where = "http://127.0.0.1:9877"
         self._removed: list[dict[str, str]] = []
         self._buried: dict[str, int] | None = None
         self._ticking = asyncio.Lock()
@@ -51,7 +54,12 @@ class Alerting:
             for name, receiver in receivers_of(settings.config).items()
             if (wrong := check(receiver.url)) is not None
         ]
-        rules = read_rulebook(settings.config.rules) if settings.config.rules.evaluate else None
+        rules = None
+        if settings.config.rules.evaluate:
+            try:
+                rules = read_rulebook(settings.config.rules, TICK, self._clock.monotonic)
+            except ConfigError as error:
+                problems += error.problems
         if problems:
             raise ConfigError(problems)
         return rules
@@ -78,13 +86,14 @@ class Alerting:
         """One evaluation of all rules, and what follows from it."""
         self._sidecar.refresh()
         async with self._ticking:
-            if self._rules is None:
-                return
+            self._revive()
             now = self._clock.wall()
-            found = self._rules.evaluate(self._board, now)
-            before = self._incidents
-            after, flips = advance(before, found.firings, unknown=found.unknown, removed=self._is_removed, now=now)
-            if await self._post(flips, found.firings):
+            found = self._rules.evaluate(self._board, now) if self._rules is not None else Evaluated([], frozenset())
+            removed = self._is_removed if self._rules is not None else lambda labels: True
+            after, flips = advance(
+                self._incidents, found.firings, unknown=found.unknown, removed=removed, now=now
+            )
+            if await self._post(flips):
                 self._incidents = after
                 self._removed = []
             await self._count()
@@ -97,7 +106,7 @@ class Alerting:
         """Stops delivering; what waits, waits in the state."""
         await self._stop_delivering()
 
-    async def _post(self, flips: tuple[Flip, ...], firings: list[Firing]) -> bool:
+    async def _post(self, flips: tuple[Flip, ...]) -> bool:
         """Whether the flips are stored; if not, the same flips come again at the next evaluation."""
         if not flips:
             return True
@@ -129,7 +138,7 @@ class Alerting:
             reason=reason,
             domain=str(run.finding.fault_domain or "") if run is not None else "",
             first_step=page.check[0] if page is not None else "",
-            evidence_command=f"curl -s http://127.0.0.1:9877/api/v1/runs/{number}" if number else "",
+            evidence_command=f"curl -s {self.where}/api/v1/runs/{number}" if number else "",
         )
 
     def _case(self, labels: Mapping[str, str]) -> tuple[str, Case | None]:
@@ -166,6 +175,13 @@ class Alerting:
     async def _beat(self, url: str, every: float) -> None:
         async with new_session() as session:
             await Heartbeat(session, url, every=every, well=lambda: not self._incidents).run()
+
+    def _revive(self) -> None:
+        """Starts delivering anew where it ended by an error: a message must not wait for somebody to look."""
+        if self._outbox is not None and self._tasks and self._tasks[0].done():
+            error = None if self._tasks[0].cancelled() else self._tasks[0].exception()
+            log.error("deliveries had ended and are started anew: %r", error)
+            self._tasks[0] = asyncio.create_task(self._outbox.run())
 
     def _sent(self, receiver: str, outcome: str) -> None:
         slot = self._board.slot("llm_sidecar_notifications_total", receiver=receiver, outcome=outcome)

@@ -4,7 +4,7 @@ One event loop; the state has a thread of its own. A reload builds the new gatew
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 
 from msgspec import Struct
@@ -31,6 +31,7 @@ from llm_canaries.wire.nonce import Draw
 
 CONFIRM_AFTER = 15.0  # seconds from a first failure to the run that confirms it
 MIRROR_IN_FLIGHT = 8
+RETIRE_AFTER = 120.0  # seconds that runs of the configuration before get to end
 
 
 class Plant(Struct, frozen=True, kw_only=True):
@@ -56,6 +57,8 @@ class Sidecar:
         self.gateway_metrics = GatewayMetrics(board)
         self.schedule = Schedule(self.due)
         self.plant: Plant | None = None
+        self._retired: list[AsyncExitStack] = []
+        self._waiting: set[asyncio.Task[None]] = set()
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def build(self, settings: Settings) -> Plant:
@@ -86,8 +89,8 @@ class Sidecar:
             await self.store.restore(self.ledgers, fresh, self.availability, self.clock.wall())
         self.recorder.introduce(plant.cases.values())
         if before is not None:
-            await asyncio.sleep(0)
-            self._later(before.stack.aclose, 30.0 if self._under_way else 0.0)
+            self._retired.append(before.stack)
+            self._later(self._clear_away(), RETIRE_AFTER)
         self.refresh()
         return gone
 
@@ -106,15 +109,16 @@ class Sidecar:
         """Runs the case `key`, due at `at` (Unix time); it goes on even when the caller is cancelled."""
         lag = self.board.histogram("llm_sidecar_schedule_lag_seconds")
         lag.observe(max(0.0, self.clock.wall() - at))
-        task = asyncio.create_task(self._run(key, confirmation=False))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        task = self._set_out(key, confirmation=False)
         with suppress(asyncio.CancelledError):  # the schedule has stopped; the run is drain's matter
             await asyncio.wait({task})
 
     async def drain(self, seconds: float) -> None:
         """Waits for runs under way, at most `seconds`, then ends them; what has ended is recorded."""
         self.schedule.stop()
+        for task in self._waiting:
+            task.cancel()
+        await asyncio.gather(*self._waiting, return_exceptions=True)
         if self._under_way:
             _, late = await asyncio.wait(self._under_way, timeout=seconds)
             for task in late:
@@ -122,9 +126,14 @@ class Sidecar:
             await asyncio.gather(*late, return_exceptions=True)
 
     async def close(self) -> None:
-        """Closes what the plant holds open."""
+        """Closes what the plant, and those before it, hold open."""
+        await self._clear_away()
         if self.plant is not None:
             await self.plant.stack.aclose()
+
+    async def _clear_away(self) -> None:
+        while self._retired:
+            await self._retired.pop(0).aclose()
 
     def refresh(self) -> None:
         """Everything that changes by time alone: windows, holds, resets, breakers."""
@@ -160,7 +169,7 @@ class Sidecar:
         await self._record(case, run, confirmation=confirmation)
         first = run.finding.outcome is Outcome.FAIL and self.ledgers[key].failures_in_a_row == 1
         if first and not confirmation and may_confirm(run):
-            self._later(lambda: self._run(key, confirmation=True), CONFIRM_AFTER)
+            self._later(self._confirm(key), CONFIRM_AFTER)
 
     async def _may_run(self, plant: Plant, case: Case) -> bool:
         """Whether nothing withholds the case; what a run will cost is set aside at once."""
@@ -213,11 +222,25 @@ class Sidecar:
         number = await self.store.keep(run, confirmation=confirmation, redactor=self.plant.settings.redactor)
         self.last_runs[case.key] = (number, run)
 
-    def _later(self, work: Callable[[], Awaitable[None]], delay: float) -> None:
-        async def wait() -> None:
-            await asyncio.sleep(delay)
-            await work()
-
-        task = asyncio.create_task(wait())
+    def _set_out(self, key: str, *, confirmation: bool) -> asyncio.Task[None]:
+        """A run as a task of its own, which `drain` waits for."""
+        task = asyncio.create_task(self._run(key, confirmation=confirmation))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
+        return task
+
+    async def _confirm(self, key: str) -> None:
+        self._set_out(key, confirmation=True)
+
+    def _later(self, work: Coroutine[None, None, None], delay: float) -> None:
+        async def wait() -> None:
+            try:
+                await asyncio.sleep(delay)
+            except asyncio.CancelledError:
+                work.close()
+                raise
+            await work
+
+        task = asyncio.create_task(wait())
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)

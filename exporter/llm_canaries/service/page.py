@@ -26,7 +26,7 @@ def index_page(sidecar: Sidecar, alerts: list[dict[str, Any]], now: float) -> st
     shown = [
         row
         | {
-            "latency": "" if row["latency_seconds"] is None else f"{row['latency_seconds']:.2f} s",
+            "latency": seconds(row["latency_seconds"]),
             "when": "" if row["last_run"] is None else clock_time(row["last_run"]),
             "held": ", ".join(f"{reason} until {clock_time(until)}" for reason, until in row["held"].items()),
             "failures": row["windows"]["recent"]["failures"],
@@ -82,6 +82,13 @@ def run_json(row: RunRow, evidence: str | None) -> dict[str, Any]:
 def clock_time(at: float) -> str:
     """`at` as a UTC time of day, with the date where it is not obvious from it."""
     return datetime.fromtimestamp(at, UTC).strftime("%m-%d %H:%M:%S")
+
+
+def seconds(value: float | None) -> str:
+    """A duration for people; nothing for none."""
+    if value is None:
+        return ""
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
 
 
 def _stored(ledger: Ledger) -> str | None:

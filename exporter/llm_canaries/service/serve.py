@@ -13,7 +13,7 @@ from aiohttp import web
 from llm_canaries.config.problems import ConfigError
 from llm_canaries.gateways.table import KINDS
 from llm_canaries.proxy.clock import Clock
-from llm_canaries.service.alerting import Alerting
+from llm_canaries.service.alerting import TICK, Alerting
 from llm_canaries.service.app import Sidecar
 from llm_canaries.service.board import Board
 from llm_canaries.service.http import Web, standby_app
@@ -25,7 +25,6 @@ from llm_canaries.wire.dialects import DIALECTS
 from llm_canaries.wire.exchange import Look
 from llm_canaries.wire.nonce import Draw
 
-TICK = 15.0  # seconds between two samples for the rules (DESIGN 4)
 LIVENESS_EVERY = 30.0
 TIDY_EVERY = 3600.0
 STANDBY_EVERY = 5.0  # seconds between two tries for the lock of the state
@@ -114,6 +113,7 @@ class Server:
         stack.push_async_callback(alerting.close)
         pages = Web(sidecar, reload=self.reload, alerts=alerting.shown)
         where = await self._listen(settings.config.server.listen, pages.app(), stack)
+        alerting.where = where
         await store.tidy(self._clock.wall())
         await alerting.tick()
         sidecar.begin()

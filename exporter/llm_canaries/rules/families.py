@@ -1,0 +1,52 @@
+"""Selectors held against the table of families: a name or a label that nothing exports can never match."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+
+from llm_canaries.config.problems import Problem
+from llm_canaries.rules.group import Rule, RuleGroup
+from llm_canaries.rules.matcher import Matchers
+from llm_canaries.rules.promql.plan import selectors
+from llm_canaries.rules.vector import NAME
+
+PREFIXES = ("llm_canary_", "llm_gateway_", "llm_sidecar_")
+_SCRAPED = ("job", "instance", "le")
+
+
+def strangers(
+    groups: Sequence[RuleGroup],
+    labels: Mapping[str, Sequence[str]],
+    histograms: Collection[str] = (),
+    unfilled: Mapping[str, str] = {},
+) -> list[Problem]:
+    """What rules select of our families that is not there; `labels` are those of each family."""
+    known = dict(labels)
+    for name in histograms:
+        known |= {f"{name}_{end}": labels[name] for end in ("bucket", "sum", "count")}
+        known.pop(name)
+    return [
+        Problem(group.file, rule.line, f"group `{group.name}`, rule `{rule.name}`: {message}")
+        for group in groups
+        for rule in group.rules
+        for message in dict.fromkeys(_told(rule, known, unfilled))
+    ]
+
+
+def _told(rule: Rule, known: Mapping[str, Sequence[str]], unfilled: Mapping[str, str]) -> Iterator[str]:
+    for matchers in selectors(rule.plan):
+        name = _name(matchers)
+        if not name.startswith(PREFIXES):
+            continue
+        if name in unfilled:
+            yield f"nothing fills `{name}`: {unfilled[name]}"
+        elif name not in known:
+            near = get_close_matches(name, known, 1)
+            yield f"no family is named `{name}`{f'; did you mean `{near[0]}`?' if near else ''}"
+        else:
+            for matcher in matchers:
+                if matcher.name not in (NAME, *_SCRAPED, *known[name]):
+                    yield f"`{name}` has no label `{matcher.name}`; it has {', '.join(known[name])}"
+
+
+def _name(matchers: Matchers) -> str:
+    return next((each.value for each in matchers if each.name == NAME and each.operator == "="), "")

@@ -1,0 +1,70 @@
+"""Label matchers as in Prometheus: a missing label is the empty text, a pattern matches the whole value."""
+
+from functools import lru_cache
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import re2  # type: ignore[import-untyped]
+from msgspec import Struct
+
+from llm_canaries.rules.vector import NAME, Frame, Index, Vector
+
+Operator = Literal["=", "!=", "=~", "!~"]
+_OPTIONS = re2.Options()
+_OPTIONS.dot_nl = True  # Prometheus 3 compiles ^(?s:…)$
+_OPTIONS.log_errors = False
+
+
+class Matcher(Struct, frozen=True):
+    """One condition on one label."""
+
+    operator: Operator
+    name: str
+    value: str
+
+    def holds(self, text: str) -> bool:
+        """Whether a label of this value is meant."""
+        if self.operator in ("=", "!="):
+            return (text == self.value) == (self.operator == "=")
+        return (_compiled(self.value).fullmatch(text) is not None) == (self.operator == "=~")
+
+    def __str__(self) -> str:
+        return f"{self.name}{self.operator}{self.value!r}"
+
+
+Matchers = tuple[Matcher, ...]
+
+
+class Source(Protocol):
+    """Where the values of selectors come from."""
+
+    def select(self, matchers: Matchers, at: float) -> Vector:
+        """The series that meet all `matchers`, with the values they have at `at` (Unix time)."""
+        ...
+
+
+def pattern_problem(pattern: str) -> str | None:
+    """What is wrong with a regular expression."""
+    try:
+        _compiled(pattern)
+    except re2.error as error:
+        return str(error.args[0] if error.args else error)
+    return None
+
+
+def matching_rows(frame: Frame, matchers: Matchers, by_name: dict[str, Index] | None = None) -> Index:
+    """The rows that meet all `matchers`; `by_name` has the rows of each metric name where that is known."""
+    rows: Index = np.arange(frame.size, dtype=np.intp)
+    for matcher in sorted(matchers, key=lambda each: each.name != NAME):
+        if by_name is not None and matcher.name == NAME and matcher.operator == "=" and len(rows) == frame.size:
+            rows = by_name.get(matcher.value, rows[:0])
+            continue
+        texts = frame.column(matcher.name)[rows].tolist()
+        wanted = {text for text in set(texts) if matcher.holds(text)}
+        rows = rows[[text in wanted for text in texts]] if wanted else rows[:0]
+    return rows
+
+
+@lru_cache(1024)
+def _compiled(pattern: str) -> Any:
+    return re2.compile(pattern, _OPTIONS)

@@ -1,0 +1,5 @@
+"""Why an expression has no value."""
+
+
+class EvaluationError(Exception):
+    """The series there are do not fit the expression; the message says how, for people."""
