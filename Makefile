@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
-.PHONY: run test check fix mirror clean
+.PHONY: run serve test check fix bench mirror clean
 
 run: .venv/run.stamp
 	@$(BIN)/canaries run
@@ -20,6 +20,15 @@ check: .venv/dev.stamp
 
 fix: .venv/dev.stamp
 	$(BIN)/ruff check --fix exporter tests
+
+# figures into build/bench/NAME.json; quiet machine, a few minutes
+bench: .venv/dev.stamp
+	$(BIN)/python tests/bench/bench_sidecar.py
+	$(BIN)/python tests/bench/bench_rules.py
+	$(BIN)/python tests/bench/bench_process.py
+
+serve: .venv/run.stamp
+	@$(BIN)/canaries serve
 
 mirror: .venv/run.stamp
 	@$(BIN)/canaries mirror

@@ -123,13 +123,14 @@ def timed(*calls: Callable[[], object]) -> list[float]:
 BENCHES: dict[str, Callable[[], list[Row]]] = {"sidecar.scrape": scrape, "sidecar.sample": sample}
 
 
-def main(wanted: list[str]) -> int:
+def main(wanted: list[str], benches: dict[str, Callable[[], list[Row]]] | None = None) -> int:
     """Runs the benches named, or all; writes build/bench/<name>.json and returns 1 where a floor does not hold."""
     folder = Path(os.environ.get("BENCH_DIR") or Path(__file__).parents[2] / "build" / "bench")
     folder.mkdir(parents=True, exist_ok=True)
     held = True
-    for name in wanted or BENCHES:
-        rows = BENCHES[name]()
+    table = BENCHES if benches is None else benches
+    for name in wanted or table:
+        rows = table[name]()
         (folder / f"{name}.json").write_bytes(msgspec.json.format(msgspec.json.encode(rows), indent=2) + b"\n")
         for row in rows:
             print(f"{row['name']}: {row['value']:.4g} {row['unit']}" + ("" if row["holds"] else "  DOES NOT HOLD"))

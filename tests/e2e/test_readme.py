@@ -15,6 +15,9 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
 
+ENVIRON = {"GATEWAY_KEY": "sk-test-key", "APPRISE_URL": "json://127.0.0.1/", "HEALTHCHECK_URL": "http://127.0.0.1/"}
+
+
 def blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
@@ -24,10 +27,11 @@ def test_is_short():
 
 
 def test_the_configuration_loads_and_means_cases(tmp_path):
-    (text,) = blocks("yaml")
+    first, second = blocks("yaml")
+    text = f"{first}\n{second}"
     path = tmp_path / "canaries.yml"
     path.write_text(text)
-    settings = read_settings(str(path), {"GATEWAY_KEY": "sk-test-key"})
+    settings = read_settings(str(path), ENVIRON)
     found = cases(settings.config, settings.binding, Wanted())
     assert {case.canary for case in found} == {"tool-result-image", "thinking", "claude-answers"}
     assert {case.gateway for case in found} == {"home"}

@@ -26,6 +26,9 @@ def ledger_series(failed: list[bool], every: int, window: str, minutes: int) -> 
 def _notation(values: list[str]) -> str:
     items = []
     for value, same in groupby(values):
-        count = len(list(same))
-        items.append(value if count == 1 else f"{value}x{count - 1}")
+        more = len(list(same)) - 1
+        if value == "stale" and more:
+            items.append(f"stale _x{more}")
+        else:
+            items.append(f"{value}x{more}" if more else value)
     return " ".join(items)

@@ -12,7 +12,15 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from llm_canaries.service.board import Board
-from llm_canaries.service.exposition import OPENMETRICS, TEXT, negotiate, render, render_openmetrics
+from llm_canaries.service.exposition import (
+    OPENMETRICS,
+    TEXT,
+    negotiate,
+    openmetrics_slices,
+    render,
+    render_openmetrics,
+    text_slices,
+)
 from llm_canaries.service.metrics import FAMILIES
 
 UP, DURATION = "llm_gateway_up", "llm_canary_duration_seconds"
@@ -185,8 +193,8 @@ PROMETHEUS_3 += "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
 def test_the_format_is_negotiated(accept, content_type):
     show, told = negotiate(accept)
     assert told == content_type
-    assert show is (render_openmetrics if content_type == OPENMETRICS else render)
-    assert show(Board()).endswith(b"# EOF\n") == (content_type == OPENMETRICS)
+    assert show is (openmetrics_slices if content_type == OPENMETRICS else text_slices)
+    assert b"".join(show(Board())).endswith(b"# EOF\n") == (content_type == OPENMETRICS)
 
 
 def test_promtool_has_no_complaint():
