@@ -10,6 +10,7 @@ from sinks import sink
 
 from llm_canaries.config.problems import ConfigError
 from llm_canaries.mirror.server import Mirror
+from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.alerting import Alerting
 from llm_canaries.service.app import Sidecar
 from llm_canaries.service.board import Board
@@ -173,3 +174,24 @@ async def test_rules_may_be_left_to_a_prometheus(tmp_path, clock, draw):
         path = tmp_path / "canaries.yml"
         path.write_text(path.read_text() + "rules: {evaluate: false}\n")
         assert turns.alerting.parse(read_settings(str(path), {})) is None
+
+
+async def test_a_wall_clock_that_steps_back_loses_nothing(tmp_path, clock, draw):
+    shift = [0.0]
+    shifted = Clock(clock.monotonic, lambda: clock.wall() + shift[0])
+    async with sink() as phone, turning(tmp_path, shifted, draw, f"phone: {{url: '{phone.url()}'}}") as turns:
+        turns.sidecar.begin()
+        turns.upstream.broken = True
+        await turns.run()
+        shift[0] = -7200.0
+        await turns.run()
+        await phone.until(1)
+        (ledger,) = turns.sidecar.ledgers.values()
+        assert ledger.failures_in_a_row >= 2
+        assert ledger.tally("recent", shifted.wall()).runs >= 2
+        (due,) = turns.sidecar.schedule.due_times().values()
+        assert due <= clock.wall() + 3600, "the scheduler itself goes by the machine's clock"
+        turns.upstream.broken = False
+        await turns.run()
+        await phone.until(2)
+        assert phone.titles[1].startswith("Resolved")

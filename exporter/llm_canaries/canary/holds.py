@@ -15,7 +15,6 @@ class HoldReason(StrEnum):
     RETRY_AFTER = "held_retry_after"
     SUPPORT_ERROR = "held_support_error"
     BUDGET = "held_budget"
-    PAUSED = "held_paused"
 
 
 class Hold(Struct, frozen=True):

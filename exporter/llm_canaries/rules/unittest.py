@@ -81,8 +81,9 @@ class RuleTests(Struct, frozen=True):
 def read_tests(file: str, text: str, read: Read) -> RuleTests:
     """The tests in `text`. Raises ConfigError with every problem of the file, or of the rule files it names."""
     reading = _Reading(file, text)
-    found = reading.file(read)
-    if problems := reading.problems.all():
+    found = reading.file(read) if reading.readable else None
+    problems = reading.problems.all()
+    if found is None or problems:
         raise ConfigError(problems)
     return found
 
@@ -96,6 +97,7 @@ class _Reading:
         self.problems = Problems(file, source.places, root=0)
         for fault in source.faults:
             self.problems.add_line(fault.line, fault.message)
+        self.readable = source.data is not None or not source.faults
 
     def file(self, read: Read) -> RuleTests:
         """The whole file, with what can be read of it."""

@@ -84,6 +84,7 @@ class Alerting:
 
     async def tick(self) -> None:
         """One evaluation of all rules, and what follows from it."""
+        self._sidecar.check_clock()
         self._sidecar.refresh()
         async with self._ticking:
             self._revive()

@@ -4,6 +4,7 @@ One event loop; the state has a thread of its own. A reload builds the new gatew
 """
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 
@@ -29,8 +30,11 @@ from llm_canaries.service.store import Store
 from llm_canaries.wire.exchange import Via
 from llm_canaries.wire.nonce import Draw
 
+log = logging.getLogger("canaries")
+
 CONFIRM_AFTER = 15.0  # seconds from a first failure to the run that confirms it
 MIRROR_IN_FLIGHT = 8
+CLOCK_STEP = 5.0  # seconds that the wall clock may differ from the monotonic one between two looks
 RETIRE_AFTER = 120.0  # seconds that runs of the configuration before get to end
 
 
@@ -57,6 +61,7 @@ class Sidecar:
         self.gateway_metrics = GatewayMetrics(board)
         self.schedule = Schedule(self.due)
         self.plant: Plant | None = None
+        self._offset = clock.wall() - clock.monotonic()
         self._retired: list[AsyncExitStack] = []
         self._waiting: set[asyncio.Task[None]] = set()
         self._under_way: set[asyncio.Task[None]] = set()
@@ -134,6 +139,15 @@ class Sidecar:
     async def _clear_away(self) -> None:
         while self._retired:
             await self._retired.pop(0).aclose()
+
+    def check_clock(self) -> None:
+        """Reckons the schedule anew where the wall clock was set; runs, ledgers and holds stay as they are."""
+        offset = self.clock.wall() - self.clock.monotonic()
+        step, self._offset = offset - self._offset, offset
+        if abs(step) > CLOCK_STEP:
+            log.warning("the wall clock was set by %+.0f s; the schedule is reckoned anew", step)
+            self.schedule.anew()
+            self.reschedule()
 
     def refresh(self) -> None:
         """Everything that changes by time alone: windows, holds, resets, breakers."""

@@ -31,6 +31,15 @@ class Schedule:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
+    def anew(self) -> None:
+        """Forgets every due time: the wall clock was set, and what is due was reckoned by the old one."""
+        self._scheduler.remove_all_jobs()
+        self._due.clear()
+
+    def due_times(self) -> dict[str, float]:
+        """When each case runs next (Unix time)."""
+        return {job.id: job.next_run_time.timestamp() for job in self._scheduler.get_jobs()}
+
     def replace(self, cases: Sequence[Case], mirrored: frozenset[str], now: float) -> None:
         """Makes `cases` the schedule: a case that stays with its interval keeps its clock."""
         wanted = {case.key: case for case in cases}
