@@ -14,6 +14,9 @@ TABLE = Path(os.environ.get("METRICS_TABLE") or BESIDE)
 # The vocabulary says "exporter conventions": there, build_info carries the version.
 OTHER_LABELS = {"llm_sidecar_build_info": ("version",)}
 
+# Beyond the vocabulary: the share of 429s is a matter of a gateway, for one case has too few runs to prove 5 %.
+BEYOND = {"llm_canary_failure_ratio", "llm_canary_failure_ratio_lower", "llm_canary_failure_ratio_runs"}
+
 
 @pytest.fixture(scope="module")
 def vocabulary():
@@ -49,14 +52,15 @@ def test_the_vocabulary_is_read_whole(vocabulary):
 
 def test_every_family_is_either_filled_or_left_out_with_a_reason(vocabulary):
     assert not set(FAMILIES) & set(UNFILLED)
-    assert set(FAMILIES) | set(UNFILLED) == set(vocabulary)
+    assert set(FAMILIES) | set(UNFILLED) == set(vocabulary) | BEYOND
+    assert not BEYOND & set(vocabulary)
     assert all(len(reason.split()) > 3 for reason in UNFILLED.values())
 
 
 def test_types_and_labels_agree(vocabulary):
     ours = {name: (family.kind, OTHER_LABELS.get(name, family.labels)) for name, family in FAMILIES.items()}
     theirs = {name: (kind, OTHER_LABELS.get(name, labels)) for name, (kind, labels) in vocabulary.items()}
-    assert ours == {name: theirs[name] for name in FAMILIES}
+    assert {name: ours[name] for name in ours if name not in BEYOND} == {name: theirs[name] for name in ours if name in theirs}
 
 
 def test_buckets_agree(vocabulary):

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 WINDOWS = {"10m": 600.0, "1h": 3600.0, "recent": 86400.0}
 RECENT_RUNS = 20  # `recent` is the last 20 decided runs, none older than a day
+MOST_RUNS = 10_000  # of the last hour, where one ledger counts a whole gateway
 CONFIDENCE = 0.95
 
 
@@ -54,10 +55,10 @@ def lower_bound(failures: int, runs: int) -> float:
 
 
 class Ledger:
-    """One case: its decided scheduled runs of the last hour, or the last twenty, and its state."""
+    """Decided scheduled runs of the last hour, or the last twenty, and their state: of a case, or of a gateway."""
 
     def __init__(self) -> None:
-        self._runs: deque[tuple[float, bool]] = deque()
+        self._runs: deque[tuple[float, bool]] = deque(maxlen=MOST_RUNS)
         self.success: bool | None = None
         self.failures_in_a_row = 0
         self.last_success: float | None = None

@@ -28,6 +28,7 @@ from llm_canaries.service.schedule import Schedule
 from llm_canaries.service.settings import Settings
 from llm_canaries.service.store import Store
 from llm_canaries.wire.exchange import Via
+from llm_canaries.wire.fault import FaultReason
 from llm_canaries.wire.nonce import Draw
 
 log = logging.getLogger("canaries")
@@ -55,6 +56,7 @@ class Sidecar:
         self.board, self.store, self.clock, self.draw = board, store, clock, draw
         self.ledgers: dict[str, Ledger] = {}
         self.availability: dict[str, Availability] = {}
+        self.rate_limits: dict[str, Ledger] = {}
         self.last_runs: dict[str, tuple[int, Run]] = {}
         self.holds = Holds()
         self.recorder = Recorder(board, clock.wall())
@@ -89,9 +91,10 @@ class Sidecar:
             self.last_runs.pop(key, None)
         for name in plant.assembly.gateways:
             self.availability.setdefault(name, Availability())
+            self.rate_limits.setdefault(name, Ledger())
         fresh = {key for key in plant.cases if key not in self.ledgers}
         if fresh:
-            await self.store.restore(self.ledgers, fresh, self.availability, self.clock.wall())
+            await self.store.restore(self.ledgers, fresh, self.availability, self.rate_limits, self.clock.wall())
         self.recorder.introduce(plant.cases.values())
         if before is not None:
             self._retired.append(before.stack)
@@ -160,6 +163,7 @@ class Sidecar:
             self.recorder.held(case, self.holds.of(case.gateway, case.model, now))
         for name, gateway in self.plant.assembly.gateways.items():
             self.recorder.available(name, self.availability[name], now)
+            self.recorder.rate_limited(name, self.rate_limits[name], now)
             if isinstance(gateway, Core):
                 self.gateway_metrics.breakers(name, gateway.breakers, monotonic, now)
         self.gateway_metrics.refresh(now)
@@ -227,6 +231,8 @@ class Sidecar:
             ledger.add(run.started, failed=failed, confirmation=confirmation)
             if not confirmation:
                 self.availability[case.gateway].add(run.started, failed=failed)
+                limited = failed and finding.reason == FaultReason.RATE_LIMITED
+                self.rate_limits[case.gateway].add(run.started, failed=limited)
         self.recorder.ran(run, confirmation=confirmation)
         self.recorder.stands(case, ledger, now)
         self.gateway_metrics.answered(run, now)

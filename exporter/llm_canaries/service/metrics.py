@@ -36,6 +36,11 @@ _CANARY = (
         "error_ratio_lower", "gauge", (*CASE, "window"), "One-sided 95 % Clopper-Pearson lower bound of error_ratio."
     ),
     Family("error_ratio_runs", "gauge", (*CASE, "window"), "Decided scheduled runs behind the error ratio."),
+    Family("failure_ratio", "gauge", ("gateway", "reason", "window"), "Share of a gateway's runs with this reason."),
+    Family(
+        "failure_ratio_lower", "gauge", ("gateway", "reason", "window"), "One-sided 95 % bound of failure_ratio."
+    ),
+    Family("failure_ratio_runs", "gauge", ("gateway", "reason", "window"), "Decided runs behind the failure ratio."),
     Family("availability_ratio", "gauge", ("gateway", "window"), "Pass share over the cases of the gateway."),
     Family("interval_seconds", "gauge", CASE, "Configured interval between scheduled runs."),
     Family("threshold", "gauge", ("canary", "kind", "severity"), "Configured threshold of the canary."),

@@ -8,6 +8,7 @@ from llm_canaries.canary.ledger import WINDOWS, Availability, Ledger
 from llm_canaries.canary.price import dollars
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.service.board import Board
+from llm_canaries.wire.fault import FaultReason
 
 
 def case_labels(case: Case) -> dict[str, str]:
@@ -103,6 +104,15 @@ class Recorder:
             self._set("llm_canary_error_ratio_runs", tally.runs, **labels, window=window)
             self._maybe("llm_canary_error_ratio", tally.ratio, **labels, window=window)
             self._maybe("llm_canary_error_ratio_lower", tally.lower, **labels, window=window)
+
+    def rate_limited(self, gateway: str, ledger: Ledger, now: float) -> None:
+        """The share of 429s among a gateway's runs: what one case alone is too few to tell."""
+        for window in WINDOWS:
+            labels = {"gateway": gateway, "reason": FaultReason.RATE_LIMITED.value, "window": window}
+            tally = ledger.tally(window, now)
+            self._set("llm_canary_failure_ratio_runs", tally.runs, **labels)
+            self._maybe("llm_canary_failure_ratio", tally.ratio, **labels)
+            self._maybe("llm_canary_failure_ratio_lower", tally.lower, **labels)
 
     def available(self, gateway: str, availability: Availability, now: float) -> None:
         """The pass shares of one gateway."""

@@ -18,6 +18,7 @@ from llm_canaries.state.incidents import prune_incidents
 from llm_canaries.state.memory import load_memory, save_memory
 from llm_canaries.state.runs import RunRow, add_run, prune, read_run, runs_since
 from llm_canaries.state.spending import prune_spending, spend, spent
+from llm_canaries.wire.fault import FaultReason
 
 MEMORY_VERSION = "1"
 HISTORY = 30 * 86400.0  # seconds of runs kept
@@ -97,9 +98,10 @@ class Store:
         ledgers: dict[str, Ledger],
         keys: Collection[str],
         availability: dict[str, Availability],
+        rate_limits: dict[str, Ledger],
         now: float,
     ) -> None:
-        """Fills the ledgers of `keys` and the availability of their gateways from the stored runs."""
+        """Fills the ledgers of `keys`, and what is counted of their gateways, from the stored runs."""
         rows = await self._try(runs_since, now - HISTORY) or []
         for key in keys:
             ledgers[key] = Ledger()
@@ -110,6 +112,8 @@ class Store:
             ledgers[row.case].add(row.started, failed=failed, confirmation=row.confirmation)
             if not row.confirmation and row.gateway in availability:
                 availability[row.gateway].add(row.started, failed=failed)
+                limited = failed and row.reason == FaultReason.RATE_LIMITED
+                rate_limits[row.gateway].add(row.started, failed=limited)
 
     async def tidy(self, now: float) -> None:
         """Forgets what is older than the history, and evidence beyond its bound; measures the file."""
