@@ -74,9 +74,10 @@ def test_memory_is_bounded():
 def test_availability():
     shares = Availability()
     for hour in range(48):
-        shares.add(hour * 3600.0, failed=hour < 24)
+        shares.add(hour * 3600.0, failed=hour < 23)
     now = 47 * 3600.0
     assert shares.ratio("1h", now) == 1.0
     assert shares.ratio("24h", now) == 1.0
-    assert shares.ratio("30d", now) == 0.5
+    assert shares.ratio("30d", now) == 25 / 48
+    assert shares.ratio("1h", now + 3601) == 1.0, "a new hour does not empty the window"
     assert Availability().ratio("1h", now) is None

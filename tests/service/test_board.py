@@ -11,7 +11,7 @@ from llm_canaries.rules.window import STALE, Window
 from llm_canaries.service.board import ABSENT, Board
 from llm_canaries.service.metrics import CASE, FAMILIES
 
-UP, LOST, LAG = "llm_gateway_up", "llm_canary_cooldown_lost_seconds_total", "llm_sidecar_schedule_lag_seconds"
+UP, LOST, LAG = "llm_gateway_up", "llm_canary_faults_total", "llm_sidecar_schedule_lag_seconds"
 FOLDED = "llm_sidecar_series_folded_total"
 DURATION = "llm_canary_duration_seconds"
 WIDTH = len(FAMILIES[DURATION].buckets) + 3
@@ -73,7 +73,7 @@ def test_the_same_labels_are_the_same_slot_in_any_order():
 
 def test_add_counts_from_zero_and_a_counter_never_falls():
     board = Board()
-    counter = board.slot(LOST, gateway="a", provider_key="b")
+    counter = board.slot(LOST, gateway="a", fault_domain="b")
     board.add(counter, 2.5)
     board.add(counter)
     assert board.get(counter) == 3.5

@@ -1,5 +1,8 @@
 """When cases run: splayed starts, kept clocks, and a wall clock that is set."""
 
+import asyncio
+import time
+
 import pytest
 from msgspec.structs import replace
 from plays import case
@@ -15,7 +18,7 @@ async def schedule():
     async def run(key, due):
         pass
 
-    made = Schedule(run)
+    made = Schedule(run, time.time)
     made.start()
     yield made
     made.stop()
@@ -51,3 +54,19 @@ async def test_a_clock_set_back_does_not_silence_the_canaries(schedule):
     due = schedule.due_times()
     assert len(due) == 3
     assert all(1_999_990_000.0 <= at <= 1_999_990_600.0 for at in due.values())
+
+
+async def test_a_start_that_has_just_passed_is_run_at_once_and_lag_does_not_drift():
+    runs = []
+
+    async def run(key, due):
+        runs.append(time.time() - due)
+        await asyncio.sleep(0.35 if len(runs) == 1 else 0)
+
+    made = Schedule(run, time.time)
+    made.start()
+    made.replace([replace(CASES[0], every=0.1)], frozenset(), time.time() - 0.1 * splay(CASES[0], frozenset()) - 0.01)
+    await asyncio.sleep(0.9)
+    made.stop()
+    assert len(runs) >= 4
+    assert all(lag < 0.1 for lag in runs), "a slow run does not make the later ones late"

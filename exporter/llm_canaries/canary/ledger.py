@@ -107,7 +107,7 @@ class Availability:
 
     def ratio(self, window: str, now: float) -> float | None:
         """The pass share over the hours that `window` touches, None without runs."""
-        first = int((now - self.WINDOWS[window]) // 3600) + 1
+        first = int((now - self.WINDOWS[window]) // 3600)
         counts = [count for hour, count in self._hours.items() if hour >= first]
         decided = sum(count[1] for count in counts)
         return sum(count[0] for count in counts) / decided if decided else None

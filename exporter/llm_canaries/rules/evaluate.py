@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from llm_canaries.rules.group import Rule, RuleGroup
 from llm_canaries.rules.matcher import Matcher, Matchers, Source, matching_rows
 from llm_canaries.rules.promql.evaluate import Tick
-from llm_canaries.rules.promql.plan import selectors
 from llm_canaries.rules.promql.problem import EvaluationError
 from llm_canaries.rules.vector import EMPTY, NAME, Vector, frame_of, joined, vector_of
 from llm_canaries.rules.window import LOOKBACK
@@ -45,6 +44,9 @@ class RuleState(Struct, frozen=True, kw_only=True):
     at: float = -np.inf
     alerts: Mapping[Identity, Alert] = {}
     output: Vector = EMPTY
+
+
+_QUIET = RuleState()
 
 
 class RuleProblem(Struct, frozen=True, kw_only=True):
@@ -82,12 +84,11 @@ def evaluate(
     """The group at `now` (Unix time) after `states`, those of its own last evaluation; it also sees `others`."""
     current = list(states) if len(states) == len(group.rules) else [RuleState()] * len(group.rules)
     problems: list[RuleProblem] = []
-    made = {name for state in others for name in state.output.frame.column(NAME).tolist()}
-    own = frozenset({ALERTS, *made, *(rule.name for rule in group.rules if rule.kind == "record")})
+    own = made_names(others) | {rule.name for rule in group.rules if rule.kind == "record"}
     tick = Tick(source, now)
     for position, rule in enumerate(group.rules):
         seen = tick
-        if any(_may_meet(matchers, own) for matchers in selectors(rule.plan)):
+        if rule.names is None or rule.names & own:
             seen = Tick(WithOutputs(source, [*others, *current], own), now)  # earlier rules may have changed it
         try:
             state = _next(rule, seen.vector(rule.plan), current[position], now)
@@ -98,6 +99,11 @@ def evaluate(
         except EvaluationError as error:
             problems.append(RuleProblem(group=group.name, rule=rule.name, message=str(error)))
     return Evaluation(states=tuple(current), problems=tuple(problems))
+
+
+def made_names(states: Sequence[RuleState]) -> frozenset[str]:
+    """The metric names of what rules have said."""
+    return frozenset({ALERTS, *(key[0] for state in states for key in state.output.frame.key_set((NAME,)))})
 
 
 def outputs(states: Sequence[RuleState], matchers: Matchers, at: float) -> Vector:
@@ -135,6 +141,8 @@ def _may_meet(matchers: Sequence[Matcher], names: frozenset[str]) -> bool:
 def _next(rule: Rule, vector: Vector, before: RuleState, now: float) -> RuleState:
     if rule.kind == "record":
         return _recorded(rule, vector, now)
+    if not vector.frame.size and not before.alerts:
+        return _QUIET
     alerts = _fresh(rule, vector, before.alerts, now)
     for identity, alert in before.alerts.items():
         if identity not in alerts and (kept := _kept(rule, alert, now)) is not None:

@@ -11,12 +11,16 @@ Texts = tuple[tuple[str, Template], ...]
 
 
 class Rule(Struct, frozen=True, kw_only=True):
-    """One rule; `hold` is its `for`, `keep` its `keep_firing_for`, in seconds, 0 for a recording rule."""
+    """One rule; `hold` is its `for`, `keep` its `keep_firing_for`, in seconds, 0 for a recording rule.
+
+    `names` are the metric names that it selects, None where it could be any.
+    """
 
     kind: Literal["alert", "record"]
     name: str
     expression: str
     plan: Plan
+    names: frozenset[str] | None = None
     hold: float = 0.0
     keep: float = 0.0
     labels: Texts = ()

@@ -9,7 +9,7 @@ from llm_canaries.config.source import read_source
 from llm_canaries.rules.duration import read_duration
 from llm_canaries.rules.group import Rule, RuleGroup, Texts
 from llm_canaries.rules.promql.parse import Compiler, Refused
-from llm_canaries.rules.promql.plan import Number, Plan, selectors
+from llm_canaries.rules.promql.plan import Number, Plan, selected_names, selectors
 from llm_canaries.rules.template import TemplateError, read_template
 from llm_canaries.rules.vector import NAME
 
@@ -94,6 +94,7 @@ class _Reading:
             name=name,
             expression=str(fields.get("expr")).strip(),
             plan=plan,
+            names=selected_names(plan),
             hold=self._duration((*path, "for"), fields, where),
             keep=self._duration((*path, "keep_firing_for"), fields, where),
             labels=self._texts((*path, "labels"), fields.get("labels"), where),

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec import Struct
 
-from llm_canaries.rules.evaluate import ALERTS, RuleState, WithOutputs, evaluate
+from llm_canaries.rules.evaluate import RuleState, WithOutputs, evaluate, made_names
 from llm_canaries.rules.group import RuleGroup
 from llm_canaries.rules.promql.evaluate import Tick
 from llm_canaries.rules.promql.problem import EvaluationError
 from llm_canaries.rules.series import Stale
 from llm_canaries.rules.unittest import AlertTest, ExpressionTest, Input, Labels, RuleTest, RuleTests
-from llm_canaries.rules.vector import NAME, Floats, Vector
+from llm_canaries.rules.vector import Floats, Vector
 from llm_canaries.rules.window import GAP, STALE, Window, slots_needed
 
 Shown = tuple[tuple[str, str], ...]
@@ -95,9 +95,9 @@ class _Trial:
     def _judge_expression(self, wanted: ExpressionTest) -> None:
         self._show(wanted.at)
         states = [state for each in self._states.values() for state in each]
-        made = frozenset({ALERTS, *(name for each in states for name in each.output.frame.column(NAME).tolist())})
+        source = WithOutputs(self._window, states, made_names(states))
         try:
-            value = Tick(WithOutputs(self._window, states, made), wanted.at).vector(wanted.plan)
+            value = Tick(source, wanted.at).vector(wanted.plan)
         except EvaluationError as error:
             self._found.append((wanted.line, f"`{wanted.text}`: {error}"))
             return

@@ -36,7 +36,8 @@ class Frame:
     def keys(self, names: Key) -> list[Key]:
         """The values of the labels `names`, a tuple a row."""
         if names not in self._keys:
-            columns = [self.column(name).tolist() for name in names]
+            nothing = [""] * self.size
+            columns = [self.columns[name].tolist() if name in self.columns else nothing for name in names]
             self._keys[names] = list(zip(*columns, strict=True)) if names else [()] * self.size
         return self._keys[names]
 

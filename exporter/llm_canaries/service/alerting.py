@@ -8,7 +8,7 @@ from typing import Any
 from llm_canaries.alerts.heartbeat import Heartbeat
 from llm_canaries.alerts.incident import Flip, Incident, advance
 from llm_canaries.alerts.outbox import Outbox
-from llm_canaries.alerts.receivers import check, receivers_of
+from llm_canaries.alerts.receivers import Outcome, check, receivers_of
 from llm_canaries.alerts.rows import Told
 from llm_canaries.alerts.text import Facts, body, title
 from llm_canaries.canary.canary import Case
@@ -157,6 +157,9 @@ class Alerting:
 
     async def _deliver_to(self, settings: Settings) -> None:
         config = settings.config
+        for name in config.receivers:
+            for outcome in Outcome:
+                self._sent(name, outcome.value, 0)
         self._outbox = Outbox(
             self._database, receivers_of(config), clock=self._clock, draw=self._draw, on_result=self._sent
         )
@@ -184,9 +187,9 @@ class Alerting:
             log.error("deliveries had ended and are started anew: %r", error)
             self._tasks[0] = asyncio.create_task(self._outbox.run())
 
-    def _sent(self, receiver: str, outcome: str) -> None:
+    def _sent(self, receiver: str, outcome: str, count: int = 1) -> None:
         slot = self._board.slot("llm_sidecar_notifications_total", receiver=receiver, outcome=outcome)
-        self._board.add(slot, 1)
+        self._board.add(slot, count)
 
     async def _count(self) -> None:
         for level in ("warning", "critical"):

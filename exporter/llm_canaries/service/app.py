@@ -61,7 +61,7 @@ class Sidecar:
         self.holds = Holds()
         self.recorder = Recorder(board, clock.wall())
         self.gateway_metrics = GatewayMetrics(board)
-        self.schedule = Schedule(self.due)
+        self.schedule = Schedule(self.due, clock.wall)
         self.plant: Plant | None = None
         self._offset = clock.wall() - clock.monotonic()
         self._retired: list[AsyncExitStack] = []

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from llm_canaries.canary.canary import Run
 from llm_canaries.proxy.breaker import Breaker, State
@@ -38,7 +39,11 @@ class GatewayMetrics:
         for exchange in run.exchanges:
             provider = exchange.attempts[-1].provider if exchange.attempts else run.case.gateway
             for quota in exchange.quota:
-                self._quotas[run.case.gateway, provider, quota.scope] = _Seen(quota, now)
+                key = (run.case.gateway, provider, quota.scope)
+                before = self._quotas.get(key)
+                if quota.reset_at is None and before is not None and (before.quota.reset_at or 0) > now:
+                    quota = replace(quota, reset_at=before.quota.reset_at)  # the other dialect's answers tell it
+                self._quotas[key] = _Seen(quota, now)
             self._exhausted(run.case.gateway, provider, exchange)
 
     def breakers(self, gateway: str, breakers: Mapping[str, Breaker], monotonic: float, now: float) -> None:

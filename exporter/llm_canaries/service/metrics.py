@@ -60,11 +60,8 @@ _CANARY = (
     Family("usage_parity_delta_tokens", "gauge", (*CASE, "kind"), "Stream minus non-stream usage of the last pair."),
     Family("thinking_checks_total", "counter", (*CASE, "control"), "Thinking controls requested and checked."),
     Family("thinking_mismatches_total", "counter", (*CASE, "control"), "Thinking controls that were not applied."),
-    Family("reasoning_growth_ratio", "gauge", CASE, "Reasoning tokens against the baseline."),
-    Family("reasoning_growth_ratio_lower", "gauge", CASE, "Lower bound of the reasoning growth."),
     Family("model_listed", "gauge", ("gateway", "model_id", "client"), "1 if the client key is shown the model."),
     Family("model_callable", "gauge", ("gateway", "model_id", "client"), "1 if the client key can call the model."),
-    Family("cooldown_lost_seconds_total", "counter", ("gateway", "provider_key"), "Time that stale cooldowns cost."),
     Family("budget_tokens_remaining", "gauge", ("gateway", "period"), "Tokens left of the configured budget."),
 )
 
@@ -90,7 +87,6 @@ _SIDECAR = (
     Family("active", "gauge", (), "1 if this instance holds the lock of the state, 0 on a standby."),
     Family("schedule_lag_seconds", "histogram", (), "Time from a run's due time to its start.", _LAGS),
     Family("runs_in_flight", "gauge", (), "Runs under way."),
-    Family("runs_shed_total", "counter", (), "Due runs that were dropped because too many were waiting."),
     Family("rule_group_last_duration_seconds", "gauge", ("group",), "Duration of the group's last evaluation."),
     Family("rule_evaluation_failures_total", "counter", ("group",), "Rules of the group that could not be evaluated."),
     Family("rule_group_iterations_missed_total", "counter", ("group",), "Evaluations skipped: one took too long."),
@@ -120,6 +116,10 @@ _LOGS = "read from the logs of a watched gateway, which nothing reads yet"
 _ACTIONS = "mitigations are not carried out yet"
 
 UNFILLED: Mapping[str, str] = {
+    "llm_canary_reasoning_growth_ratio": "no baseline of reasoning tokens is kept yet",
+    "llm_canary_reasoning_growth_ratio_lower": "no baseline of reasoning tokens is kept yet",
+    "llm_canary_cooldown_lost_seconds_total": "no scenario looks for stale cooldowns yet",
+    "llm_sidecar_runs_shed_total": "no run is ever shed: each waits for its turn",
     "llm_canary_budget_dollars_remaining": "budgets in dollars are not kept yet",
     "llm_gateway_page_up": _PAGES,
     "llm_gateway_capability": _PAGES,

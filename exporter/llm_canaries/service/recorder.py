@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
-from llm_canaries.canary.canary import Case, Outcome, Run
+from llm_canaries.canary.canary import TOKEN_KINDS, Case, Outcome, Run
 from llm_canaries.canary.holds import HoldReason
 from llm_canaries.canary.ledger import WINDOWS, Availability, Ledger
 from llm_canaries.canary.price import dollars
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.service.board import Board
-from llm_canaries.wire.fault import FaultReason
+from llm_canaries.wire.fault import Domain, FaultReason
 
 
 def case_labels(case: Case) -> dict[str, str]:
@@ -39,6 +39,13 @@ class Recorder:
                 self._count("llm_canary_confirmations_total", 0, **labels, outcome=outcome.value)
             for reason in SCENARIOS[case.scenario].reasons:
                 self._count("llm_canary_failures_total", 0, **labels, reason=reason.value)
+            for domain in Domain:
+                self._count("llm_canary_faults_total", 0, gateway=case.gateway, fault_domain=domain.value)
+            for kind in TOKEN_KINDS:
+                self._count("llm_canary_tokens_total", 0, **labels, kind=kind)
+            for control in ("none", "low", "high") if case.scenario == "thinking" else ():
+                self._count("llm_canary_thinking_checks_total", 0, **labels, control=control)
+                self._count("llm_canary_thinking_mismatches_total", 0, **labels, control=control)
             self._set("llm_canary_interval_seconds", case.every, **labels)
             for family in ("last_run", "last_decided", "last_success"):
                 slot = self._board.slot(f"llm_canary_{family}_timestamp_seconds", **labels)

@@ -13,14 +13,14 @@ MIRROR_WITHIN = 5.0  # seconds after ready within which every case at our own mi
 
 
 class Schedule:
-    """One job a case; `run` is told the case's key and when it was due (Unix time)."""
+    """One job a case; `run` is told the case's key and when it was due; `now` tells Unix time."""
 
-    def __init__(self, run: Callable[[str, float], Awaitable[None]]) -> None:
-        self._run = run
+    def __init__(self, run: Callable[[str, float], Awaitable[None]], now: Callable[[], float]) -> None:
+        self._run, self._now = run, now
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
-        self._due: dict[str, float] = {}
+        self._first: dict[str, float] = {}
 
     def start(self) -> None:
         """Begins to run jobs."""
@@ -34,7 +34,7 @@ class Schedule:
     def anew(self) -> None:
         """Forgets every due time: the wall clock was set, and what is due was reckoned by the old one."""
         self._scheduler.remove_all_jobs()
-        self._due.clear()
+        self._first.clear()
 
     def due_times(self) -> dict[str, float]:
         """When each case runs next (Unix time)."""
@@ -51,15 +51,19 @@ class Schedule:
                 del wanted[job.id]
         for key, case in wanted.items():
             first = now + splay(case, mirrored)
-            self._due[key] = first
-            trigger = IntervalTrigger(seconds=case.every, start_date=datetime.fromtimestamp(first, UTC), timezone=UTC)
+            self._first[key] = first
+            start = datetime.fromtimestamp(first, UTC)
+            trigger = IntervalTrigger(seconds=case.every, start_date=start, timezone=UTC)
             arguments = {"key": key, "every": case.every}
-            self._scheduler.add_job(self._fire, trigger, kwargs=arguments, id=key, replace_existing=True)
+            # without next_run_time a start that has just passed would wait a whole interval
+            self._scheduler.add_job(
+                self._fire, trigger, kwargs=arguments, id=key, next_run_time=start, replace_existing=True
+            )
 
     async def _fire(self, key: str, every: float) -> None:
-        due = self._due.get(key, 0.0)
-        self._due[key] = due + every
-        await self._run(key, due)
+        now = self._now()
+        first = self._first.get(key, now)
+        await self._run(key, first + max(0.0, (now - first) // every) * every)
 
 
 def splay(case: Case, mirrored: frozenset[str]) -> float:

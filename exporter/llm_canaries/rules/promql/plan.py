@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from llm_canaries.rules.matcher import Matcher, Matchers
-from llm_canaries.rules.vector import Key
+from llm_canaries.rules.vector import NAME, Key
 
 Arithmetic = Literal["+", "-", "*", "/", "%", "^"]
 Comparison = Literal["==", "!=", ">", "<", ">=", "<="]
@@ -101,3 +101,14 @@ def selectors(plan: Plan) -> list[tuple[Matcher, ...]]:
         case Compute(_, left, right) | Combine(_, left, right):
             return [*selectors(left), *selectors(right)]
     return []
+
+
+def selected_names(plan: Plan) -> frozenset[str] | None:
+    """The metric names that `plan` selects; None where a selector leaves the name open."""
+    names = set()
+    for matchers in selectors(plan):
+        stated = [each.value for each in matchers if each.name == NAME and each.operator == "="]
+        if not stated:
+            return None
+        names.update(stated)
+    return frozenset(names)
