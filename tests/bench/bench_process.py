@@ -22,7 +22,9 @@ from llm_canaries.proxy.exchange import exchange
 from llm_canaries.proxy.gateway import Limits
 from llm_canaries.proxy.transport import Transport, new_session
 from llm_canaries.service.board import Board
+from llm_canaries.service.collector import quieten_collector
 from llm_canaries.service.exposition import text_slices
+from llm_canaries.service.http import paced
 from llm_canaries.wire.exchange import Send
 
 ONE = "gateways: {it: {kind: embedded, models: [mirror/healthy]}}"
@@ -117,6 +119,7 @@ def help_time():
     return [row("cli.help", statistics.median(times[1:]), "ms", 150)]
 
 
+RATE = 160  # asks a second; each is answered in 0.4 s, so that 64 are in flight
 CHUNK = b'data: {"id":"x","model":"m","choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":null}]}\n\n'
 LAST = b'data: {"id":"x","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 SERVER = """
@@ -167,25 +170,22 @@ async def measure(url):
     body = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}'
     send = Send(ask=body, dialect="openai_chat", stream=True)
     errors = []
+    quieten_collector()
     async with new_session() as session:
         gateway = Deployed(Transport(session, url, Limits()), "", {})
-        turns = asyncio.Semaphore(64)
-
         async def one(delay):
             await asyncio.sleep(delay)
-            async with turns:
-                found = await exchange(gateway, send, clock=clock)
+            found = await exchange(gateway, send, clock=clock)
             said = dict(part.split("=") for part in found.reply.text.strip(";").split(";"))
             errors.append((found.duration - float(said["whole"]), found.first_content - float(said["first"])))
 
         async def scrape():
             while True:
-                for _ in text_slices(board):
-                    await asyncio.sleep(0)
+                await paced(text_slices(board))
                 await asyncio.sleep(1)
 
         scraping = asyncio.create_task(scrape())
-        await asyncio.gather(*(one(number / 160) for number in range(1600)))
+        await asyncio.gather(*(one(1 + number / RATE) for number in range(10 * RATE)))
         scraping.cancel()
     late = sorted(abs(each[0]) * 1000 for each in errors)
     early = sorted(abs(each[1]) * 1000 for each in errors)

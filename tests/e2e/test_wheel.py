@@ -28,6 +28,9 @@ def test_holds_the_content_and_no_tests(wheel):
     assert {name for name in names if name.startswith("llm_canaries/_content/canaries/")} == {
         f"llm_canaries/_content/canaries/{path.name}" for path in (ROOT / "canaries").glob("*.yml")
     }
+    assert "llm_canaries/_content/rules/canaries.yml" in names
+    assert "llm_canaries/_content/grafana/canaries.json" in names
+    assert "llm_canaries/service/web/index.html" in names
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"llm_canaries"}
     assert "llm_canaries/canary/reasons/transport.yml" in names
     assert "llm_canaries/proxy/profile_files/iflow.yml" in names
@@ -52,6 +55,8 @@ def test_runs_in_a_clean_venv(wheel, tmp_path):
     runs = json.loads((tmp_path / "runs.json").read_text())["runs"]
     assert {each["outcome"] for each in runs} == {"pass"}
     where = "import llm_canaries.content as c; print(sorted(c.content('canaries')), c.__file__)"
+    rules = subprocess.run([place / "bin/canaries", "rules", "check"], capture_output=True, text=True, env=environ)
+    assert rules.returncode == 0, rules.stderr
     told = subprocess.run([place / "bin/python", "-c", where], capture_output=True, text=True, env=environ, check=True)
     assert "known-good.yml" in told.stdout
     assert str(place) in told.stdout

@@ -98,12 +98,11 @@ class _Action:
 
     def part(self) -> Part:
         """The part it stands for."""
-        piped: Part | None = None
-        for command in self._commands():
-            piped = self._command(command, piped)
-        if piped is None:
-            raise TemplateError("`{{ }}` is empty")
-        return piped
+        first, *rest = self._commands()
+        part = self._command(first, None)
+        for command in rest:
+            part = self._command(command, part)
+        return part
 
     def _commands(self) -> list[list[str]]:
         commands: list[list[str]] = [[]]

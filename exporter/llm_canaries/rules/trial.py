@@ -1,5 +1,6 @@
 """Tests of rules carried out: the groups run over the made-up series tick by tick, and are asked at their times."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -101,7 +102,10 @@ class _Trial:
         except EvaluationError as error:
             self._found.append((wanted.line, f"`{wanted.text}`: {error}"))
             return
-        expected = [_sample_shown(labels, number) for labels, number in wanted.expected]
+        expected = [
+            _sample_shown(labels, number) + (", which equals nothing" if math.isnan(number) else "")  # as in promtool
+            for labels, number in wanted.expected
+        ]
         self._compare(wanted.line, f"`{wanted.text}` at {wanted.at:g} s", _samples_shown(value), expected)
 
     def _compare(self, line: int, what: str, got: list[str], expected: list[str]) -> None:

@@ -16,6 +16,7 @@ from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.alerting import TICK, Alerting
 from llm_canaries.service.app import Sidecar
 from llm_canaries.service.board import Board
+from llm_canaries.service.collector import quieten_collector
 from llm_canaries.service.http import Web, standby_app
 from llm_canaries.service.settings import Settings, read_settings
 from llm_canaries.service.store import Store
@@ -118,6 +119,7 @@ class Server:
         await alerting.tick()
         sidecar.begin()
         pages.ready = True
+        quieten_collector()
         cases = len(sidecar.plant.cases) if sidecar.plant else 0
         log.info("ready url=%s cases=%d state=%s", where, cases, database.file)
         await self._keep_going(sidecar, alerting, store)

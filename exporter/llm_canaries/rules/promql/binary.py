@@ -44,13 +44,14 @@ def compute(plan: Compute, left: Vector, right: Vector) -> Vector:
     if not left.frame.size or not right.frame.size:
         return EMPTY
     names = _signature(plan.match, left.frame, right.frame)
-    many, one = (right, left) if plan.match.many == "right" else (left, right)
-    rows, others = _pairs(many.frame.keys(names), one.frame, names, "left" if one is left else "right")
+    many_right = plan.match.many == "right"  # not by identity: both sides may be the same object
+    many, one = (right, left) if many_right else (left, right)
+    rows, others = _pairs(many.frame.keys(names), one.frame, names, "left" if many_right else "right")
     if not len(rows):
         return EMPTY
     if not plan.match.many:
         _check_unique(left.frame, names, rows)  # before any filter, as Prometheus 3 does: not by today's values
-    pairs = (others, rows) if one is left else (rows, others)
+    pairs = (others, rows) if many_right else (rows, others)
     values, keep = _computed(plan, left.values[pairs[0]], right.values[pairs[1]])
     if keep is not None:
         rows, others, values = rows[keep], others[keep], left.values[pairs[0]][keep]

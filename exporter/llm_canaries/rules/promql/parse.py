@@ -145,7 +145,7 @@ def _check_text(text: str) -> None:
             raise Refused("a backslash in a `backquoted` text is misread by the parser; use double quotes")
         depth += (kind == "open") - (kind == "close")
         deepest = max(deepest, depth)
-        signs += kind == "sign"
+        signs += max(1, sum(map(token.group().count, "+-"))) if kind == "sign" else 0
     if deepest > DEEPEST or signs > 2 * DEEPEST:
         raise Refused(f"nested deeper than {DEEPEST}, or more than {2 * DEEPEST} operators")
 

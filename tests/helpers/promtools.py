@@ -1,0 +1,31 @@
+"""The promtools of this machine: Debian's of the 2 series, and one of the 3 series."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PROMTOOLS = ("promtool 2", "promtool 3")
+
+
+def promtool(which: str) -> str:
+    """The path of a promtool; without one the test is skipped, and fails where the environment has CI."""
+    own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "llm-canaries" / "promtool"
+    choices = {
+        "promtool 2": [os.environ.get("PROMTOOL2"), shutil.which("promtool")],
+        "promtool 3": [os.environ.get("PROMTOOL3"), str(own), shutil.which("promtool")],
+    }
+    for path in choices[which]:
+        if path and Path(path).exists() and _version(path) == which[-1]:
+            return path
+    reason = f"{which} is not installed: put it on PATH, or name it in PROMTOOL{which[-1]}"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def _version(path: str) -> str:
+    said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60, check=False)
+    return (said.stdout + said.stderr).partition("version ")[2][:1]

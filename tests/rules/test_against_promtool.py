@@ -1,0 +1,150 @@
+"""The same rules and tests under the real promtool: texts, matching, clocks and verdicts are the same."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from promtools import PROMTOOLS, promtool
+
+from llm_canaries.rules.evaluate import evaluate
+from llm_canaries.rules.load import load
+from llm_canaries.rules.trial import run_tests
+from llm_canaries.rules.unittest import read_tests
+
+VALUES = (0.0, 1.0, -1.0, 0.05, 0.8609, 1e-05, 0.0001, 100_000.0, 1e6, 1_234_567.0, 123_456.0, 1e20, 1e21, 1.5e-10, 59.9,
+          3661.0, 100_000.5, 90_061.0, -4205.0, 3.3333333333333335, 1023.0, 1025.0, 2.5, 1e300, float("inf"))  # fmt: skip
+TEXTS = ("{{ $value }}", "{{ $value | humanize }}", "{{ $value | humanize1024 }}", "{{ $value | humanizePercentage }}",
+         "{{ $value | humanizeDuration }}", '{{ printf "%.2f|%.0f|%g|%e|%v|%%" $value $value $value $value $value }}',
+         '{{ printf "%s" $labels.a }}-{{ $labels.b }}-{{ .Labels.a }}')  # fmt: skip
+
+CLOCKS = """
+groups:
+  - name: clocks
+    rules:
+      - {alert: Now, expr: x > 0}
+      - {alert: Wait, expr: x > 0, for: 2m}
+      - {alert: Keep, expr: x > 0, keep_firing_for: 3m}
+      - {alert: Both, expr: x > 0, for: 2m, keep_firing_for: 3m}
+      - {record: total, expr: sum without (i) (x)}
+      - {alert: Total, expr: total > 1}
+"""
+CLOCK_TEST = """
+rule_files: [rules.yml]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - {{series: 'x{{i="1"}}', values: '0 1 1 0 1 1 1 1 stale _x4 1 NaN 1 1 1 0x20'}}
+      - {{series: 'x{{i="2"}}', values: '_x3 2x8 _x9 1x4 0x20'}}
+    alert_rule_test:
+{expectations}
+"""
+VERDICTS = [  # one expression test each, whether it passes
+    ("x", "1m30s", "[{labels: 'x', value: 1}]", True),
+    ("x", "1m30s", "[{labels: 'x', value: 1.0000001}]", False),
+    ("x", "1m30s", "[]", False),
+    ("x", "2m30s", "[{labels: 'x', value: .nan}]", False),
+    ("x", "4m30s", "[]", True),
+    ("x + 1", "1m", "[{labels: '{}', value: 2}]", True),
+    ("3", "1m", "[{labels: '{}', value: 3}]", True),
+    ("y", "9m30s", "[{labels: 'y{a=\"p\"}', value: 5}]", True),
+    ("y", "10m30s", "[]", True),
+    ("w < on(a) group_right() y", "1m30s", "[{labels: 'y{a=\"p\"}', value: 2}]", True),
+    ("y > on(a) group_left() w", "1m30s", "[{labels: 'y{a=\"p\"}', value: 5}]", True),
+    ("y > on(a) w", "1m30s", "[{labels: '{a=\"p\"}', value: 5}]", True),
+    ("y > on(a) w", "1m30s", "[{labels: 'y{a=\"p\"}', value: 5}]", False),
+]
+VERDICT_TEST = """
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - {{series: x, values: '0 1 NaN 3 stale'}}
+      - {{series: 'y{{a="p"}}', values: '5x5'}}
+      - {{series: 'w{{a="p", b="q"}}', values: '2x5'}}
+    promql_expr_test:
+      - {{expr: '{0}', eval_time: {1}, exp_samples: {2}}}
+"""
+
+
+def run(which: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [promtool(which), "test", "rules", "tests.yml"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+def ours(folder: Path) -> list[str]:
+    text = (folder / "tests.yml").read_text(encoding="utf-8")
+    tests = read_tests("tests.yml", text, lambda name: {name: (folder / name).read_text(encoding="utf-8")})
+    return [str(failure) for failure in run_tests(tests)]
+
+
+@pytest.mark.parametrize("which", PROMTOOLS)
+def test_texts(which, fixed, tmp_path):
+    rules = {
+        "alert": "A",
+        "expr": "x",
+        "annotations": {f"t{number}": text for number, text in enumerate(TEXTS)},
+    }
+    (tmp_path / "rules.yml").write_text(json.dumps({"groups": [{"name": "g", "rules": [rules]}]}))
+    (group,) = load({"rules.yml": (tmp_path / "rules.yml").read_text()})
+    tests = []
+    for value in VALUES:
+        (alert,) = evaluate(group, fixed({'x{a="p\\"q"}': value}), 0.0).firing
+        expected = {"exp_labels": {"a": 'p"q'}, "exp_annotations": dict(alert.annotations)}
+        values = "Inf" if value == float("inf") else repr(value)
+        tests.append(
+            {
+                "interval": "1m",
+                "input_series": [{"series": 'x{a="p\\"q"}', "values": values}],
+                "alert_rule_test": [{"eval_time": "30s", "alertname": "A", "exp_alerts": [expected]}],
+            }
+        )
+    document = {"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": tests}
+    (tmp_path / "tests.yml").write_text(json.dumps(document, ensure_ascii=False))
+    done = run(which, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ours(tmp_path) == []
+
+
+@pytest.mark.parametrize("which", PROMTOOLS)
+def test_clocks(which, tmp_path):
+    """What fires at every minute of a bumpy course, as ours says it, is what promtool finds."""
+    (tmp_path / "rules.yml").write_text(CLOCKS)
+    names = ("Now", "Wait", "Keep", "Both", "Total")
+    nothing = "".join(
+        f"      - {{eval_time: {minute}m30s, alertname: {name}, exp_alerts: []}}\n"
+        for minute in range(35)
+        for name in names
+    )
+    (tmp_path / "tests.yml").write_text(CLOCK_TEST.format(expectations=nothing))
+    found: dict[tuple[int, str], list[str]] = {}
+    tests = read_tests("tests.yml", (tmp_path / "tests.yml").read_text(), lambda name: {name: CLOCKS})
+    for failure in run_tests(tests):
+        head, *lines = failure.message.split("\n")
+        name, _, at = head.removesuffix(" s:").partition(" at ")
+        found[int(float(at)) // 60, name] = [line.partition(": ")[2].removesuffix(" {}") for line in lines]
+    expectations = ""
+    for minute in range(35):
+        for name in names:
+            alerts = [f"{{exp_labels: {_labels(each)}}}" for each in found.get((minute, name), [])]
+            expectations += f"      - {{eval_time: {minute}m30s, alertname: {name}, exp_alerts: [{', '.join(alerts)}]}}\n"
+    assert len(found) > 40
+    (tmp_path / "tests.yml").write_text(CLOCK_TEST.format(expectations=expectations))
+    assert ours(tmp_path) == []
+    done = run(which, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _labels(shown: str) -> str:
+    pairs = [each.partition("=") for each in shown.strip("{}").split(", ")]
+    return "{" + ", ".join(f"{name}: {value}" for name, _, value in pairs if name != "alertname") + "}"
+
+
+@pytest.mark.parametrize("which", PROMTOOLS)
+@pytest.mark.parametrize("case", VERDICTS, ids=[f"{each[0]} {each[2]}" for each in VERDICTS])
+def test_verdicts(which, case, tmp_path):
+    *parts, passes = case
+    (tmp_path / "tests.yml").write_text(VERDICT_TEST.format(*parts))
+    assert (run(which, tmp_path).returncode == 0) is passes
+    assert (ours(tmp_path) == []) is passes
