@@ -12,8 +12,8 @@ from llm_canaries.rules.load import load
 from llm_canaries.rules.trial import run_tests
 from llm_canaries.rules.unittest import read_tests
 
-VALUES = (0.0, 1.0, -1.0, 0.05, 0.8609, 1e-05, 0.0001, 100_000.0, 1e6, 1_234_567.0, 123_456.0, 1e20, 1e21, 1.5e-10, 59.9,
-          3661.0, 100_000.5, 90_061.0, -4205.0, 3.3333333333333335, 1023.0, 1025.0, 2.5, 1e300, float("inf"))  # fmt: skip
+VALUES = (0.0, 1.0, -1.0, 0.05, 0.8609, 1e-05, 0.0001, 100_000.0, 1e6, 1_234_567.0, 123_456.0, 1.5e-10, 59.9,
+          3661.0, 100_000.5, 90_061.0, -4205.0, 3.3333333333333335, 1023.0, 1025.0, 2.5, 9e18, float("inf"))  # fmt: skip
 TEXTS = ("{{ $value }}", "{{ $value | humanize }}", "{{ $value | humanize1024 }}", "{{ $value | humanizePercentage }}",
          "{{ $value | humanizeDuration }}", '{{ printf "%.2f|%.0f|%g|%e|%v|%%" $value $value $value $value $value }}',
          '{{ printf "%s" $labels.a }}-{{ $labels.b }}-{{ .Labels.a }}')  # fmt: skip
@@ -36,7 +36,7 @@ tests:
   - interval: 1m
     input_series:
       - {{series: 'x{{i="1"}}', values: '0 1 1 0 1 1 1 1 stale _x4 1 NaN 1 1 1 0x20'}}
-      - {{series: 'x{{i="2"}}', values: '_x3 2x8 _x9 1x4 0x20'}}
+      - {{series: 'x{{i="2"}}', values: '_x3 2x8 _x4 1x4 0x20'}}
     alert_rule_test:
 {expectations}
 """
@@ -109,7 +109,10 @@ def test_texts(which, fixed, tmp_path):
 
 @pytest.mark.parametrize("which", PROMTOOLS)
 def test_clocks(which, tmp_path):
-    """What fires at every minute of a bumpy course, as ours says it, is what promtool finds."""
+    """What fires at every minute of a bumpy course, as ours says it, is what promtool finds.
+
+    No gap is five minutes: at the very end of the lookback, 2 still sees a value and 3 (like ours) does not.
+    """
     (tmp_path / "rules.yml").write_text(CLOCKS)
     names = ("Now", "Wait", "Keep", "Both", "Total")
     nothing = "".join(

@@ -34,7 +34,7 @@ def test_the_shipped_tests_pass():
 
 def test_problems_of_all_files_are_told(tmp_path):
     one, two = tmp_path / "one.yml", tmp_path / "two.yml"
-    one.write_text(SOUND.replace("x > 1", "rate(x[5m]) > 1"))
+    one.write_text(SOUND.replace("x > 1", "'rate(x[5m]) > 1'"))
     two.write_text(SOUND.replace("x > 1", "llm_gateway_op == 0"))
     done = canaries("check", one, two)
     assert done.exit_code == 2

@@ -21,6 +21,8 @@ RENDERED = [
     ("{{ $value | humanizeDuration }}", 4205.0, "1h 10m 5s"),
     ("{{ $value | humanizeDuration }}", -90_061.0, "-1d 1h 1m 1s"),
     ("{{ $value | humanizeDuration }}", 0.05, "50ms"),
+    ("{{ $value | humanizeDuration }}", 1e300, "1e+300s"),
+    ("{{ $value }}", 1e21, "1e+21"),
     ('{{ printf "%.2f" $value }}', 3.14159, "3.14"),
     ('{{ printf "%s at %.1f%%" $labels.model_id $value }}', 3.14159, "gpt at 3.1%"),
     ('{{ $value | printf "%.0f" }}', 2.5, "2"),

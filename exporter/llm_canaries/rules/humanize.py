@@ -71,9 +71,11 @@ def humanize_percentage(value: float) -> str:
 
 
 def humanize_duration(value: float) -> str:
-    """Seconds as days, hours, minutes and seconds."""
+    """Seconds as days, hours, minutes and seconds; Go has no such words for what is beyond its integers."""
     if not math.isfinite(value):
         return _four(value)
+    if abs(value) >= 2**63:
+        return f"{_four(value)}s"
     if abs(value) < 1:
         return f"{_four(value)}s" if value == 0 else f"{_prefixed(value, 1000.0, _LARGE)}s"
     sign, whole = ("-" if value < 0 else ""), int(abs(value))
