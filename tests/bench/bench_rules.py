@@ -68,7 +68,8 @@ def series() -> list[dict[str, str]]:
     families = sorted({name for group in shipped() for rule in group.rules for name in rule.names or ()})
     names: list[dict[str, str]] = []
     for number, scenario in enumerate(cycle(SCENARIOS)):
-        case = dict(zip(CASE, (f"c{number}", scenario, f"g{number % 20}", f"m{number}", "openai_chat", "true"), strict=True))
+        values = (f"c{number}", scenario, f"g{number % 20}", f"m{number}", "openai_chat", "true")
+        case = dict(zip(CASE, values, strict=True))
         for family in families:
             names += [{"__name__": family, **labels} for labels in labelled(family, case, number)]
         if len(names) >= SERIES:

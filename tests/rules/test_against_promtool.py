@@ -13,7 +13,8 @@ from llm_canaries.rules.trial import run_tests
 from llm_canaries.rules.unittest import read_tests
 
 VALUES = (0.0, 1.0, -1.0, 0.05, 0.8609, 1e-05, 0.0001, 100_000.0, 1e6, 1_234_567.0, 123_456.0, 1.5e-10, 59.9,
-          3661.0, 100_000.5, 90_061.0, -4205.0, 3.3333333333333335, 1023.0, 1025.0, 2.5, 9e18, float("inf"))  # fmt: skip
+          3661.0, 100_000.5, 90_061.0, -4205.0, 3.3333333333333335, 1023.0, 1025.0, 2.5, 9e18,
+          float("inf"))  # fmt: skip
 TEXTS = ("{{ $value }}", "{{ $value | humanize }}", "{{ $value | humanize1024 }}", "{{ $value | humanizePercentage }}",
          "{{ $value | humanizeDuration }}", '{{ printf "%.2f|%.0f|%g|%e|%v|%%" $value $value $value $value $value }}',
          '{{ printf "%s" $labels.a }}-{{ $labels.b }}-{{ .Labels.a }}')  # fmt: skip
@@ -131,7 +132,8 @@ def test_clocks(which, tmp_path):
     for minute in range(35):
         for name in names:
             alerts = [f"{{exp_labels: {_labels(each)}}}" for each in found.get((minute, name), [])]
-            expectations += f"      - {{eval_time: {minute}m30s, alertname: {name}, exp_alerts: [{', '.join(alerts)}]}}\n"
+            told = ", ".join(alerts)
+            expectations += f"      - {{eval_time: {minute}m30s, alertname: {name}, exp_alerts: [{told}]}}\n"
     assert len(found) > 40
     (tmp_path / "tests.yml").write_text(CLOCK_TEST.format(expectations=expectations))
     assert ours(tmp_path) == []

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -63,8 +64,9 @@ def test_a_critical_rule_differs_from_its_warning_only_in_how_bad_it_is():
         warnings = [rule for rule in ALL if rule.name == critical.name and rule.severity == "warning"]
         for warning in warnings:
             pairs += 1
-            same = re.sub(r'severity="critical"|>= 3|0\.1$', "", critical.expression, flags=re.MULTILINE).split("and on")[0]
-            like = re.sub(r'severity="warning"|>= 2|0\.05$', "", warning.expression, flags=re.MULTILINE).split("and on")[0]
+            same = re.sub(r'severity="critical"|>= 3|0\.1$', "", critical.expression, flags=re.MULTILINE)
+            like = re.sub(r'severity="warning"|>= 2|0\.05$', "", warning.expression, flags=re.MULTILINE)
+            same, like = same.split("and on")[0], like.split("and on")[0]
             assert same.strip() == like.strip()
             assert critical.hold >= warning.hold
             assert critical.keep <= warning.keep
@@ -105,7 +107,7 @@ def test_a_ratio_alert_has_both_tests_at_each_interval(alert, every):
     total, alone = tests[f"{alert} every {every}m, total failure"], tests[f"{alert} every {every}m, one failure alone"]
     severities = [{alert.labels["severity"] for alert in each.expected} for each in total.alerts]
     assert severities[0] == set() and severities[-1] == {"warning", "critical"}
-    assert all(before <= after for before, after in zip(severities, severities[1:], strict=False)), "it stays"
+    assert all(before <= after for before, after in pairwise(severities)), "it stays"
     assert len(alone.alerts) >= 4 and not any(each.expected for each in alone.alerts)
     assert max(each.at for each in alone.alerts) > 25 * every * 60
 

@@ -107,7 +107,7 @@ def test_what_cannot_be_carried_out_is_refused(right, wrong, said):
 def test_a_rule_file_that_is_missing_or_broken_is_told():
     with pytest.raises(ConfigError, match="no file `rules"):
         read_tests("t.yml", TESTS, lambda name: {})
-    with pytest.raises(ConfigError, match="rules.yml:8: group `g`, rule `High`"):
+    with pytest.raises(ConfigError, match=r"rules\.yml:8: group `g`, rule `High`"):
         failures(TESTS, RULES.replace("total > 2", "total >"))
     with pytest.raises(ConfigError):
         failures("rule_files: [")

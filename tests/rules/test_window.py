@@ -105,7 +105,10 @@ def test_slots_reach_back_over_the_lookback():
 
 
 Samples = st.lists(
-    st.tuples(st.floats(1, 200), st.lists(st.sampled_from(["gap", "stale", 1.0, 2.0, math.nan]), min_size=3, max_size=3)),
+    st.tuples(
+        st.floats(1, 200),
+        st.lists(st.sampled_from(["gap", "stale", 1.0, 2.0, math.nan]), min_size=3, max_size=3),
+    ),
     max_size=12,
 )
 
