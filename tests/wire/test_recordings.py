@@ -206,7 +206,7 @@ def test_a_stream_says_what_its_deltas_say(name: str, row: dict[str, Any]) -> No
 def test_a_stream_written_again_says_the_same(name: str, row: dict[str, Any]) -> None:
     reply = fold(name, events_of(name, body_of(row), 4096))
     assert reply is not None
-    writer = DIALECTS[name].writer(Head(id=reply.id, model=reply.model, created=reply.created))
+    writer = DIALECTS[name].writer(Head(dialect=name, id=reply.id, model=reply.model, created=reply.created))
     body = b"".join(writer.feed(event) for event in unfold(reply)) + writer.close()
     again = fold(name, events_of(name, body, 4096))
     assert again is not None

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from llm_canaries.mirror.misbehaviour import Misbehaviour
 from llm_canaries.wire.event import Delta, Event, Head, UsageSeen, unfold
 from llm_canaries.wire.exchange import Dialect
@@ -14,7 +16,7 @@ _PIECE = 4  # characters of one delta
 
 def whole_body(dialect: Dialect, reply: Reply, row: Misbehaviour) -> bytes:
     """`reply` as one body."""
-    body = dialect.write_reply(reply).body
+    body = dialect.write_reply(replace(reply, dialect=dialect.name)).body
     return encode(row.body(decode_object(body), False)) if row.body is not None else body
 
 
@@ -27,7 +29,7 @@ def answer_frames(dialect: Dialect, reply: Reply, row: Misbehaviour, *, usage: b
         events = row.stream(events)
     head = events[0]
     assert isinstance(head, Head)
-    writer = dialect.writer(head)
+    writer = dialect.writer(replace(head, dialect=dialect.name))
     frames = [frame for event in events if (frame := writer.feed(event))]
     return [_bent(frame, row) for frame in frames] if row.body is not None else frames
 

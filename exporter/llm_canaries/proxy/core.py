@@ -63,7 +63,7 @@ class Core:
         """Sends one ask to the provider that its model leads to; no provider is the client's 404."""
         dialect = DIALECTS[send.dialect]
         body = send.ask if isinstance(send.ask, bytes) else dialect.write_ask(send.ask, send.profile).body
-        ask = dialect.read_ask(body, dialect.path)
+        ask = dialect.read_ask(body, send.path or dialect.path)
         route = find_route(self._providers, ask.model)
         if route is None:
             message = f"no provider serves the model {ask.model}"

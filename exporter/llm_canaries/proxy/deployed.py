@@ -52,7 +52,7 @@ class Deployed:
         if isinstance(send.ask, bytes):
             json: Headers = (("content-type", "application/json"),)
             headers = (*json, *STANDING_HEADERS.get(dialect.name, ()))
-            request = Request(path=dialect.path, headers=headers, body=send.ask)
+            request = Request(path=send.path or dialect.path, headers=headers, body=send.ask)
         else:
             request = dialect.write_ask(send.ask, send.profile)
         headers = (*request.headers, *self._auth(send.dialect), *self._headers, *send.headers.items())

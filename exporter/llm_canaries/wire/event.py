@@ -21,8 +21,9 @@ from llm_canaries.wire.message import (
 
 
 class Head(Struct, frozen=True, tag=True, kw_only=True):
-    """The answer begins: who answers, under which id."""
+    """The answer begins: who answers, under which id; `dialect` names whose words `extra` and opaque parts are in."""
 
+    dialect: str = ""
     id: str
     model: str
     created: int = 0
@@ -183,7 +184,14 @@ def fold(dialect: str, events: Sequence[Event]) -> Reply | None:
 def unfold(reply: Reply) -> list[Event]:
     """The events of a Reply sent in one go: what a stream of the same answer would say."""
     events: list[Event] = [
-        Head(id=reply.id, model=reply.model, created=reply.created, effort=reply.effort, extra=reply.extra)
+        Head(
+            dialect=reply.dialect,
+            id=reply.id,
+            model=reply.model,
+            created=reply.created,
+            effort=reply.effort,
+            extra=reply.extra,
+        )
     ]
     for index, part in enumerate(reply.content):
         events += _unfold_part(index, part)

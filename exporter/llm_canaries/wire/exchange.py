@@ -17,7 +17,10 @@ Via: TypeAlias = Literal["gateway", "direct", "mirror"]
 
 
 class Send(Struct, frozen=True, kw_only=True):
-    """A request to make: an Ask, or raw bytes that are sent as they are; `mark` finds it in the mirror's records."""
+    """A request to make: an Ask, or raw bytes that are sent as they are; `mark` finds it in the mirror's records.
+
+    `path` is where bytes go, empty for the dialect's own; an Ask is written with its path.
+    """
 
     ask: Ask | bytes
     dialect: str
@@ -26,6 +29,7 @@ class Send(Struct, frozen=True, kw_only=True):
     via: Via = "gateway"
     profile: Profile = Profile()
     mark: str = ""
+    path: str = ""
 
 
 class Look(Struct, frozen=True, kw_only=True):
@@ -125,14 +129,20 @@ class Reader(Protocol):
 
 
 class Writer(Protocol):
-    """Events of one stream in, the dialect's bytes out."""
+    """Events of one stream in, the dialect's bytes out; `losses` are those declared so far."""
 
+    @property
+    def losses(self) -> tuple[Loss, ...]: ...
     def feed(self, event: Event) -> bytes: ...
     def close(self) -> bytes: ...
 
 
 class Dialect(Protocol):
-    """One wire format, both ways. Readers raise WireError and nothing else."""
+    """One wire format, both ways. Readers raise WireError and nothing else.
+
+    `path` is where asks go, as a route with `{name:pattern}` where the dialect keeps the model in it.
+    `with_model` is the same ask for another model: every other top-level value keeps its bytes.
+    """
 
     name: str
     path: str
@@ -141,6 +151,7 @@ class Dialect(Protocol):
     def auth(self, key: str) -> Headers: ...
     def read_ask(self, body: bytes, path: str) -> Ask: ...
     def write_ask(self, ask: Ask, profile: Profile) -> Request: ...
+    def with_model(self, body: bytes, path: str, model: str) -> tuple[bytes, str]: ...
     def read_reply(self, body: bytes) -> Reply: ...
     def write_reply(self, reply: Reply) -> Written: ...
     def write_fault(self, fault: Fault) -> tuple[int, bytes]: ...

@@ -81,6 +81,15 @@ def take_count(said: Object, key: str, where: str = "") -> int | None:
     return number
 
 
+def with_value(body: bytes, key: str, value: object) -> bytes:
+    """The object `body` with `value` under `key`: every other top-level value keeps its bytes. Raises WireError."""
+    try:
+        raw = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise WireError(f"not a JSON object: {error}") from None
+    return encode(raw | {key: msgspec.Raw(encode(value))})
+
+
 def fits(said: Object, wanted: type, *keys: str) -> bool:
     """Whether each of `keys` is a `wanted` where it is neither null nor absent."""
     return all(said.get(key) is None or isinstance(said[key], wanted) for key in keys)

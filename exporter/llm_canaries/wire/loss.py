@@ -14,6 +14,7 @@ class Losses:
     """The declared losses of one writing: from `source`'s words into `target`'s."""
 
     def __init__(self, source: str, target: str) -> None:
+        self.source = source
         self.same = source == target
         self._found: list[Loss] = []
 

@@ -10,11 +10,18 @@ from llm_canaries.wire.fault import FaultReason
 
 
 class ModelFacts(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a model can do; None is "not known"."""
+    """What a model can do; None and empty are "not known".
+
+    `levels`: the levels of reasoning it accepts. `budget`: the least and most tokens of reasoning.
+    `result_parts`: Gemini's functionResponse may hold `parts` (A4: 3 and later; older ones take a sibling part).
+    """
 
     vision: bool | None = None
     thinking: bool | None = None
     thinking_off: bool | None = None
+    levels: tuple[str, ...] = ()
+    budget: tuple[int, int] | None = None
+    result_parts: bool | None = None
 
 
 class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

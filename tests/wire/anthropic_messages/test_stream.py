@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from llm_canaries.wire.anthropic_messages.stream import MessagesReader, MessagesWriter
+from llm_canaries.wire.anthropic_messages.reader import MessagesReader
+from llm_canaries.wire.anthropic_messages.writer import MessagesWriter
 from llm_canaries.wire.event import (
     Broken,
     Delta,
@@ -26,7 +27,7 @@ from llm_canaries.wire.message import Finish, Opaque, Reply, Text, Thought, Tool
 from llm_canaries.wire.sse import Decoder, Frame
 
 NAME = "anthropic_messages"
-HEAD = Head(id="i", model="m")
+HEAD = Head(dialect="anthropic_messages", id="i", model="m")
 
 
 def events_of(*said: dict[str, Any]) -> list[Event]:

@@ -22,10 +22,11 @@ from llm_canaries.wire.event import (
 )
 from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.message import Finish, Opaque, Text, Thought, ToolCall, Usage
-from llm_canaries.wire.openai_chat.stream import ChatReader, ChatWriter
+from llm_canaries.wire.openai_chat.reader import ChatReader
+from llm_canaries.wire.openai_chat.writer import ChatWriter
 from llm_canaries.wire.sse import Decoder, Frame
 
-HEAD = Head(id="i", model="m", created=3)
+HEAD = Head(dialect="openai_chat", id="i", model="m", created=3)
 
 
 def chunk(delta: object = None, finish: object = None, **more: Any) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 from llm_canaries.wire.anthropic_messages import ask, reply
 from llm_canaries.wire.anthropic_messages.parts import NAME
-from llm_canaries.wire.anthropic_messages.stream import MessagesReader, MessagesWriter
+from llm_canaries.wire.anthropic_messages.reader import MessagesReader
+from llm_canaries.wire.anthropic_messages.writer import MessagesWriter
 from llm_canaries.wire.event import Head
 from llm_canaries.wire.exchange import Request, Written
 from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.headers import Headers
-from llm_canaries.wire.json import decode_object, encode, items, kind, mapping, string, want
+from llm_canaries.wire.json import decode_object, encode, items, kind, mapping, string, want, with_value
 from llm_canaries.wire.message import Ask, Models, Reply
 from llm_canaries.wire.profile import Profile
 
@@ -47,6 +48,10 @@ class AnthropicMessages:
     def write_ask(self, asked: Ask, profile: Profile) -> Request:
         """See anthropic_messages.ask."""
         return ask.write_ask(asked, profile)
+
+    def with_model(self, body: bytes, path: str, model: str) -> tuple[bytes, str]:
+        """The same bytes but for the model id."""
+        return with_value(body, "model", model), path
 
     def read_reply(self, body: bytes) -> Reply:
         """See anthropic_messages.reply."""

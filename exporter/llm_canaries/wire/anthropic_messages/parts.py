@@ -19,6 +19,7 @@ from llm_canaries.wire.message import (
     ToolCall,
     ToolResult,
 )
+from llm_canaries.wire.seal import brought_back
 
 NAME = "anthropic_messages"
 
@@ -105,13 +106,19 @@ def write_block(part: Part, where: str, losses: Losses) -> Object | None:
 
 def _write_thought(part: Thought, where: str, losses: Losses) -> Object | None:
     """A thought goes back only with its own seal: another maker's would be refused (H1)."""
-    if part.redacted is not None:
-        return {"type": "redacted_thinking", "data": part.redacted} | losses.extra(where, part.extra)
-    if part.signature is None:
-        losses.add(where, "thinking without a signature")
+    held = part.signature if part.redacted is None else part.redacted
+    seal = None if held is None else brought_back(held, losses.source, NAME)
+    if seal is None:
+        losses.add(where, f"thinking {'without a' if held is None else 'with a foreign'} signature")
         return None
-    said = {"type": "thinking", "thinking": part.text, "signature": part.signature}
-    return said | losses.extra(where, part.extra)
+    return write_thought(part, seal) | losses.extra(where, part.extra)
+
+
+def write_thought(part: Thought, seal: str) -> Object:
+    """`part` as a block with `seal`: sealed whole, or beside its words."""
+    if part.redacted is not None:
+        return {"type": "redacted_thinking", "data": seal}
+    return {"type": "thinking", "thinking": part.text, "signature": seal}
 
 
 def _source(part: Image | Document) -> Object:

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from llm_canaries.wire.anthropic_messages.parts import NAME, read_blocks, write_block
+from llm_canaries.wire.anthropic_messages.parts import NAME, read_blocks, write_block, write_thought
 from llm_canaries.wire.exchange import Written
 from llm_canaries.wire.json import Object, decode_object, encode, kind, mapping, string, want
 from llm_canaries.wire.loss import Losses
 from llm_canaries.wire.message import Finish, Part, Reply, Thought
+from llm_canaries.wire.seal import carried
 from llm_canaries.wire.usage import read_messages_usage, write_messages_usage
 
 FINISHES: Mapping[str, Finish] = {
@@ -98,6 +99,8 @@ def _unsealed(part: Part) -> Part:
 
 def _write_part(part: Part, losses: Losses) -> Object | None:
     """An answer may show reasoning without a seal: the client only reads it."""
-    if isinstance(part, Thought) and part.redacted is None and part.signature is None:
-        return {"type": "thinking", "thinking": part.text, "signature": ""} | losses.extra("content", part.extra)
-    return write_block(part, "content", losses)
+    if not isinstance(part, Thought):
+        return write_block(part, "content", losses)
+    held = part.signature if part.redacted is None else part.redacted
+    seal = carried(held, losses.source, NAME) if held else ""
+    return write_thought(part, seal) | losses.extra("content", part.extra)

@@ -6,11 +6,12 @@ from llm_canaries.wire.event import Head
 from llm_canaries.wire.exchange import Request, Written
 from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.headers import Headers
-from llm_canaries.wire.json import decode_object, encode, items, kind, mapping, string, want
+from llm_canaries.wire.json import decode_object, encode, items, kind, mapping, string, want, with_value
 from llm_canaries.wire.message import Ask, Models, Reply
 from llm_canaries.wire.openai_chat import ask, reply
 from llm_canaries.wire.openai_chat.parts import NAME
-from llm_canaries.wire.openai_chat.stream import ChatReader, ChatWriter
+from llm_canaries.wire.openai_chat.reader import ChatReader
+from llm_canaries.wire.openai_chat.writer import ChatWriter
 from llm_canaries.wire.profile import Profile
 
 R = FaultReason
@@ -45,6 +46,10 @@ class OpenAIChat:
     def write_ask(self, asked: Ask, profile: Profile) -> Request:
         """See openai_chat.ask."""
         return ask.write_ask(asked, profile)
+
+    def with_model(self, body: bytes, path: str, model: str) -> tuple[bytes, str]:
+        """The same bytes but for the model id."""
+        return with_value(body, "model", model), path
 
     def read_reply(self, body: bytes) -> Reply:
         """See openai_chat.reply."""

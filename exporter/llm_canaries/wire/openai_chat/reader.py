@@ -1,7 +1,7 @@
-"""Chat Completions streams, both ways (protocols.md A1)."""
+"""Chat Completions streams: frames in, events out (protocols.md A1)."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from llm_canaries.wire.event import (
     Broken,
@@ -11,19 +11,17 @@ from llm_canaries.wire.event import (
     Finished,
     Head,
     Liveness,
-    OpaquePart,
     PartEnd,
     PartStart,
-    Signature,
     UsageSeen,
 )
 from llm_canaries.wire.fault import Fault, FaultReason, envelope_of
-from llm_canaries.wire.json import Object, decode_object, encode, encode_text, integer, items, mapping, string
-from llm_canaries.wire.message import Finish, Text, Thought, Usage
-from llm_canaries.wire.openai_chat.parts import read_content
-from llm_canaries.wire.openai_chat.reply import effort_of, finish_of, native_finish
-from llm_canaries.wire.sse import Frame, encode_frame
-from llm_canaries.wire.usage import chat_usage_of, read_chat_usage, write_chat_usage
+from llm_canaries.wire.json import Object, decode_object, encode_text, integer, items, mapping, string
+from llm_canaries.wire.message import Text, Thought
+from llm_canaries.wire.openai_chat.parts import NAME, read_content
+from llm_canaries.wire.openai_chat.reply import effort_of, finish_of
+from llm_canaries.wire.sse import Frame
+from llm_canaries.wire.usage import chat_usage_of, read_chat_usage
 
 _Words = Literal["text", "thought", "refusal"]
 _FIELDS: tuple[tuple[str, _Words], ...] = (
@@ -67,7 +65,8 @@ class ChatReader:
             self._begun = True
             created = integer(chunk.get("created")) or 0
             effort = effort_of(chunk)
-            yield Head(id=string(chunk.get("id")), model=string(chunk.get("model")), created=created, effort=effort)
+            model = string(chunk.get("model"))
+            yield Head(dialect=NAME, id=string(chunk.get("id")), model=model, created=created, effort=effort)
         for choice in items(chunk.get("choices"))[:1]:
             yield from self._choice(mapping(choice))
         if (usage := chat_usage_of(chunk)) is not None:
@@ -125,83 +124,3 @@ class ChatReader:
         for index in self._tools.values():
             yield PartEnd(index)
         self._tools = {}
-
-
-class ChatWriter:
-    """Events into chunks: role first, then deltas, finish, usage, [DONE]."""
-
-    def __init__(self, head: Head) -> None:
-        self._head = head
-        self._tools: dict[int, int] = {}
-        self._kinds: dict[int, str] = {}
-        self._usage: Usage | None = None
-
-    def feed(self, event: Event) -> bytes:
-        """The bytes that `event` adds to the stream."""
-        match event:
-            case Head():
-                return self._delta({"role": "assistant", "content": ""})
-            case PartStart(index=index, kind=kind):
-                self._kinds[index] = kind
-                return self._start_call(event) if kind == "tool" else b""
-            case Delta(index, text):
-                return self._delta(self._said(index, text))
-            case Finished(finish, native):
-                return self._finish(finish, native)
-            case UsageSeen(usage):
-                self._usage = usage
-                return b""
-            case Broken(fault):
-                error = {"message": fault.message, "type": fault.code or "server_error", "code": fault.code or None}
-                return encode_frame(encode({"error": error}))
-            case End():
-                return self._end()
-            case Liveness():
-                return b": keep-alive\n\n"
-            case Signature() | PartEnd() | OpaquePart():
-                return b""
-
-    def close(self) -> bytes:
-        """Nothing: a stream that did not end is left cut, never tidied up."""
-        return b""
-
-    def _said(self, index: int, text: str) -> Object:
-        match self._kinds.get(index, "text"):
-            case "tool":
-                return {"tool_calls": [{"index": self._tools[index], "function": {"arguments": text}}]}
-            case "thought":
-                return {"reasoning_content": text}
-            case "refusal":
-                return {"refusal": text}
-            case _:
-                return {"content": text}
-
-    def _start_call(self, start: PartStart) -> bytes:
-        number = self._tools[start.index] = len(self._tools)
-        function = {"name": start.name, "arguments": ""}
-        call = {"index": number, "id": start.id, "type": "function", "function": function}
-        return self._delta({"tool_calls": [call]})
-
-    def _finish(self, finish: Finish, native: str) -> bytes:
-        own = native if native and finish_of(native) == finish else None
-        return self._chunk([{"index": 0, "delta": {}, "finish_reason": native_finish(finish, own)}])
-
-    def _end(self) -> bytes:
-        usage = b"" if self._usage is None else self._chunk([], {"usage": write_chat_usage(self._usage)})
-        return usage + encode_frame("[DONE]")
-
-    def _delta(self, delta: Object) -> bytes:
-        return self._chunk([{"index": 0, "delta": delta, "finish_reason": None}])
-
-    def _chunk(self, choices: list[Any], more: Object | None = None) -> bytes:
-        head = self._head
-        chunk: Object = {
-            "id": head.id,
-            "object": "chat.completion.chunk",
-            "created": head.created,
-            "model": head.model,
-            "choices": choices,
-        }
-        if head.effort is not None:
-            chunk["reasoning_effort"] = head.effort
-        return encode_frame(encode(chunk | (more or {})))

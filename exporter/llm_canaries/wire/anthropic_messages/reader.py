@@ -1,0 +1,159 @@
+"""Messages streams: frames in, events out (protocols.md A3, B3)."""
+
+from collections.abc import Iterator, Sequence
+
+from llm_canaries.wire.anthropic_messages.parts import NAME
+from llm_canaries.wire.anthropic_messages.reply import effort_of, finish_of
+from llm_canaries.wire.event import (
+    Broken,
+    Delta,
+    End,
+    Event,
+    Finished,
+    Head,
+    Liveness,
+    OpaquePart,
+    PartEnd,
+    PartStart,
+    Signature,
+    UsageSeen,
+)
+from llm_canaries.wire.fault import Fault, FaultReason, envelope_of
+from llm_canaries.wire.json import (
+    Object,
+    WireError,
+    decode,
+    decode_object,
+    encode_text,
+    integer,
+    mapping,
+    string,
+)
+from llm_canaries.wire.message import Opaque, Usage
+from llm_canaries.wire.sse import Frame
+from llm_canaries.wire.usage import read_messages_usage
+
+
+class MessagesReader:
+    """One stream of events; usage in message_delta overwrites message_start's field by field."""
+
+    def __init__(self) -> None:
+        self._usage: Usage | None = None
+        self._opaque: dict[int, tuple[Object, list[str]]] = {}
+        self._silent: set[int] = set()
+
+    def feed(self, frame: Frame) -> Sequence[Event]:
+        """The events of one frame. Raises WireError where it is not a JSON object."""
+        if frame.comment or not frame.data.strip():
+            return (Liveness(),)
+        if frame.data.strip() == "[DONE]":  # some gateways add chat's ending after message_stop
+            return ()
+        said = decode_object(frame.data)
+        return tuple(self._event(string(said.get("type")) or frame.event, said))
+
+    def close(self) -> Sequence[Event]:
+        """Nothing is owed at the end of the body."""
+        return ()
+
+    def _event(self, kind: str, said: Object) -> Iterator[Event]:
+        index = integer(said.get("index")) or 0
+        match kind:
+            case "message_start":
+                yield from self._start(mapping(said.get("message")))
+            case "content_block_start":
+                yield from self._block(index, mapping(said.get("content_block")))
+            case "content_block_delta":
+                yield from self._delta(index, mapping(said.get("delta")))
+            case "content_block_stop":
+                yield from self._stop(index)
+            case "message_delta":
+                yield from self._finish(said)
+            case "message_stop":
+                yield End()
+            case "ping":
+                yield Liveness()
+            case _ if (envelope := envelope_of(said, 0)) is not None:
+                code = envelope.code or envelope.kind
+                yield Broken(
+                    Fault(reason=FaultReason.STREAM_ERROR, status=200, code=code, message=envelope.message)
+                )
+            case _:
+                yield OpaquePart(-1, Opaque(NAME, said))
+
+    def _start(self, message: Object) -> Iterator[Event]:
+        id, model = string(message.get("id")), string(message.get("model"))
+        yield Head(dialect=NAME, id=id, model=model, effort=effort_of(message))
+        usage = read_messages_usage(mapping(message.get("usage")))
+        # many gateways open with zeros, which say nothing (B5: start_zero)
+        if usage.input or usage.output or usage.broken:
+            self._usage = usage
+            yield UsageSeen(usage)
+
+    def _block(self, index: int, block: Object) -> Iterator[Event]:
+        kind = block.get("type")
+        if kind == "text":
+            yield PartStart(index=index, kind="text")
+            if text := string(block.get("text")):
+                yield Delta(index, text)
+        elif kind == "thinking":
+            yield PartStart(index=index, kind="thought")
+            if text := string(block.get("thinking")):
+                yield Delta(index, text)
+            if seal := string(block.get("signature")):
+                yield Signature(index, seal)
+        elif kind == "redacted_thinking":
+            yield PartStart(index=index, kind="thought")
+            yield Signature(index, string(block.get("data")), redacted=True)
+        elif kind == "tool_use":
+            extra = {k: v for k, v in block.items() if k not in ("type", "id", "name", "input")}
+            call, name = string(block.get("id")), string(block.get("name"))
+            yield PartStart(index=index, kind="tool", id=call, name=name, extra=extra)
+            if whole := block.get("input"):
+                yield Delta(index, encode_text(whole))
+            else:
+                self._silent.add(index)
+        else:
+            self._opaque[index] = (block, [])
+
+    def _delta(self, index: int, delta: Object) -> Iterator[Event]:
+        match delta.get("type"):
+            case "text_delta":
+                yield Delta(index, string(delta.get("text")))
+            case "thinking_delta":
+                yield Delta(index, string(delta.get("thinking")))
+            case "signature_delta":
+                yield Signature(index, string(delta.get("signature")))
+            case "input_json_delta" if index in self._opaque:
+                self._opaque[index][1].append(string(delta.get("partial_json")))
+            case "input_json_delta":
+                if delta.get("partial_json"):
+                    self._silent.discard(index)
+                yield Delta(index, string(delta.get("partial_json")))
+            case _:
+                yield OpaquePart(-1, Opaque(NAME, {"index": index, "delta": delta}))
+
+    def _stop(self, index: int) -> Iterator[Event]:
+        if index not in self._opaque:
+            if index in self._silent:  # no arguments are {}, as in an answer that is not streamed
+                self._silent.discard(index)
+                yield Delta(index, "{}")
+            yield PartEnd(index)
+            return
+        block, pieces = self._opaque.pop(index)
+        yield OpaquePart(index, Opaque(NAME, block | {"input": _input(pieces)} if pieces else block))
+
+    def _finish(self, said: Object) -> Iterator[Event]:
+        delta = mapping(said.get("delta"))
+        native = delta.get("stop_reason")
+        if (finish := finish_of(native)) is not None:
+            yield Finished(finish, string(native), string(delta.get("stop_sequence")) or None)
+        if isinstance(usage := said.get("usage"), dict):
+            self._usage = read_messages_usage(usage, self._usage)
+            yield UsageSeen(self._usage)
+
+
+def _input(pieces: list[str]) -> object:
+    try:
+        return decode("".join(pieces))
+    except WireError:
+        return "".join(pieces)
