@@ -125,6 +125,7 @@ LAST = b'data: {"id":"x","model":"m","choices":[{"index":0,"delta":{},"finish_re
 SERVER = """
 import asyncio, sys, time
 from aiohttp import web
+from llm_canaries.cli.loop import loop_factory
 CHUNK, LAST = %r, %r
 async def answer(request):
     started = time.monotonic()
@@ -145,7 +146,8 @@ async def main():
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     print(runner.addresses[0][1], flush=True)
     await asyncio.sleep(120)
-asyncio.run(main())
+with asyncio.Runner(loop_factory=loop_factory()) as runner:  # as the mirror does
+    runner.run(main())
 """
 
 

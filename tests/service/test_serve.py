@@ -1,5 +1,6 @@
 """`canaries serve` as a process: schedule, metrics, reload, holds, restart."""
 
+import json
 import os
 import signal
 import subprocess
@@ -140,6 +141,33 @@ def test_reload_swaps_whole_or_keeps_the_old(tmp_path):
         assert [case["canary"] for case in served.cases()] == ["good"]
         assert served.value("llm_canary_runs_total", canary="thinking", outcome="pass") is None
         wait_until(lambda: served.cases()[0]["verdict"] == "pass")
+
+
+def test_rules_that_break_at_a_reload_leave_the_old_ones_at_work(tmp_path):
+    rules = tmp_path / "mine.yml"
+    watching = "groups:\n  - name: mine\n    rules:\n      - {alert: Mine, expr: 'llm_sidecar_active == 1'}\n"
+    rules.write_text(watching)
+    with serving(tmp_path, f"{EMBEDDED}\nrules: {{files: [{rules}]}}") as served:
+        wait_until(lambda: alert_of(served, "Mine") == "firing", 30)
+        rules.write_text(watching + "      - {alert: Broken, expr: 'rate(llm_canary_runs_total[5m]) >'}\n")
+        status, told = served.post("/-/reload")
+        assert status == 422
+        assert "mine.yml" in told
+        assert "rule `Broken`" in told
+        assert served.value("llm_sidecar_config_last_reload_successful") == 0
+        samples = served.value("llm_sidecar_window_samples", source="board")
+        wait_until(lambda: served.value("llm_sidecar_window_samples", source="board") > samples, 30)
+        assert alert_of(served, "Mine") == "firing", "the old rules go on"
+        rules.write_text(watching.replace("Mine", "Other"))
+        assert served.post("/-/reload") == (200, "reloaded\n")
+        assert served.value("llm_sidecar_config_last_reload_successful") == 1
+        wait_until(lambda: alert_of(served, "Other") == "firing", 30)
+
+
+def alert_of(served, name):
+    """The state of the alert `name`, None where it is not pending or firing."""
+    alerts = json.loads(served.get("/api/v1/alerts")[1])["alerts"]
+    return next((each["state"] for each in alerts if each["alertname"] == name), None)
 
 
 def test_a_hundred_hangups_in_a_second_are_survived(tmp_path):
