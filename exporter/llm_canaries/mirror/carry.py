@@ -4,14 +4,16 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from llm_canaries.mirror.misbehaviour import Misbehaviour
-from llm_canaries.wire.event import Delta, Event, Head, UsageSeen, unfold
+from llm_canaries.mirror.misbehaviour import Misbehaviour, Service
+from llm_canaries.wire.event import Broken, Delta, Event, Head, UsageSeen, unfold
 from llm_canaries.wire.exchange import Dialect
+from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.json import WireError, decode_object, encode
 from llm_canaries.wire.message import Reply
 from llm_canaries.wire.sse import Decoder, encode_frame
 
 _PIECE = 4  # characters of one delta
+_OVERLOADED = Fault(reason=FaultReason.OVERLOADED, message="Overloaded", code="overloaded_error")
 
 
 def whole_body(dialect: Dialect, reply: Reply, row: Misbehaviour) -> bytes:
@@ -27,6 +29,8 @@ def answer_frames(dialect: Dialect, reply: Reply, row: Misbehaviour, *, usage: b
         events = [event for event in events if not isinstance(event, UsageSeen)]
     if row.stream is not None:
         events = row.stream(events)
+    if row.service is Service.STREAM_ERROR:
+        events = [*events[: len(events) // 2], Broken(_OVERLOADED)]
     head = events[0]
     assert isinstance(head, Head)
     writer = dialect.writer(replace(head, dialect=dialect.name))

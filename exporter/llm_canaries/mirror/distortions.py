@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from llm_canaries.wire.event import Event, Head, UsageSeen
-from llm_canaries.wire.json import Object, encode_text, integer
+from llm_canaries.wire.json import encode_text
 from llm_canaries.wire.message import (
     Ask,
     Finish,
@@ -206,49 +206,3 @@ def _recount(events: Sequence[Event], by: Callable[[Usage], Usage]) -> Sequence[
         return UsageSeen(replace(usage, total_reported=(usage.input or 0) + (usage.output or 0)))
 
     return [bent(event) for event in events]
-
-
-
-def hidden_total_body(said: Object, stream: bool) -> Object:
-    """A total above its parts, where the dialect reports one."""
-    if (usage := _usage(said)) is not None and "total_tokens" in usage:
-        usage["total_tokens"] += 62
-    return said
-
-
-def excess_cache_body(said: Object, stream: bool) -> Object:
-    """More cached tokens than input, where the dialect can say so."""
-    if (usage := _usage(said)) is not None and (read := integer(usage.get("prompt_tokens"))) is not None:
-        usage["prompt_tokens_details"] = {"cached_tokens": read + 10}
-    return said
-
-
-def text_usage_body(said: Object, stream: bool) -> Object:
-    """Counts as words."""
-    if (usage := _usage(said)) is not None:
-        for key, value in usage.items():
-            usage[key] = "many" if isinstance(value, int) else value
-    return said
-
-
-def shrinking_body(said: Object, stream: bool) -> Object:
-    """A message_start that has counted more output than message_delta will."""
-    if said.get("type") == "message_start":
-        said["message"]["usage"]["output_tokens"] = 5000
-    return said
-
-
-def odd_finish_body(said: Object, stream: bool) -> Object:
-    """A finish reason of the provider's own invention (CPA#1650)."""
-    for choice in said.get("choices") or ():
-        if choice.get("finish_reason"):
-            choice["finish_reason"] = "network_error"
-    for holder in (said, said.get("delta")):
-        if isinstance(holder, dict) and holder.get("stop_reason"):
-            holder["stop_reason"] = "network_error"
-    return said
-
-
-def _usage(said: Object) -> Object | None:
-    usage = said.get("usage")
-    return usage if isinstance(usage, dict) else None

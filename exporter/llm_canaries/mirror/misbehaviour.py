@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from llm_canaries.mirror import bodies
 from llm_canaries.mirror import distortions as d
 from llm_canaries.wire.event import Event
 from llm_canaries.wire.json import Object
@@ -97,18 +98,18 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
     "no-usage": M(help="no usage at all", say=lambda ask, reply: replace(reply, usage=None)),
     "no-terminal-usage": M(help="streams end without usage", stream=d.without_usage),
     "short-total": M(help="total below its parts", say=d.short_total),
-    "hidden-total": M(help="total above its parts", body=d.hidden_total_body),
+    "hidden-total": M(help="total above its parts", body=bodies.hidden_total),
     "excess-reasoning": M(help="more reasoning than output", say=d.excess_reasoning),
-    "excess-cache": M(help="more cached than input", body=d.excess_cache_body),
+    "excess-cache": M(help="more cached than input", body=bodies.excess_cache),
     "zero-output": M(help="output tokens zero with text there", say=d.zero_output),
     "zero-input": M(help="input tokens zero", say=d.zero_input),
-    "text-usage": M(help="token counts as words", body=d.text_usage_body),
+    "text-usage": M(help="token counts as words", body=bodies.text_usage),
     "over-cap": M(help="more output than the limit sent", say=d.over_cap),
     "drifting-input": M(help="streams count other input", stream=d.drifting_input),
     "inflated-stream": M(help="streams count hundredfold output", stream=d.inflated_output),
     "split-model": M(help="streams are answered by another model", stream=d.other_model),
     "lost-reasoning": M(help="streams lose the reasoning count", stream=d.lost_reasoning),
-    "shrinking-usage": M(help="message_delta counts less than message_start", body=d.shrinking_body),
+    "shrinking-usage": M(help="message_delta counts less than message_start", body=bodies.shrinking),
     # thinking
     "ignore-thinking": M(help="always the same reasoning, whatever was asked", say=d.fixed_reasoning),
     "unbounded-thinking": M(help="reasoning beyond any budget", say=d.unbounded_reasoning),
@@ -143,7 +144,7 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
     "empty-answer": M(help="no content, finished", say=lambda ask, reply: d.with_text(reply, "")),
     "stale-answer": M(help="a cached answer to somebody else", say=lambda ask, reply: d.with_text(reply, "739152")),
     "filtered-answer": M(help="a filter takes the answer away", say=d.filtered),
-    "odd-finish": M(help="a finish reason nobody documented", body=d.odd_finish_body),
+    "odd-finish": M(help="a finish reason nobody documented", body=bodies.odd_finish),
     # transport
     "html-200": M(help="a login page with status 200", service=Service.HTML),
     "business-error-200": M(help="an error envelope with status 200", service=Service.BUSINESS_ERROR),

@@ -39,7 +39,8 @@ class Mirror:
         app = web.Application(client_max_size=MOST_REQUEST_BYTES)
         for name, dialect in DIALECTS.items():
             app.router.add_post(dialect.path, self.asks(name))
-        app.router.add_get("/v1/models", self._list)
+        for path in {dialect.models_path for dialect in DIALECTS.values()}:
+            app.router.add_get(path, self._list)
         app.router.add_get("/mirror/records/{mark}", self._recorded)
         return app
 
@@ -55,8 +56,9 @@ class Mirror:
         return handle
 
     async def _list(self, request: web.Request) -> web.Response:
-        """OpenAI's form, or Anthropic's for a client that sends its version header."""
-        name = "anthropic_messages" if "anthropic-version" in request.headers else "openai_chat"
+        """The form of the path's dialect: OpenAI's, or Anthropic's for a client that sends its version header."""
+        spoken = [name for name, dialect in DIALECTS.items() if dialect.models_path == request.path]
+        name = "anthropic_messages" if "anthropic-version" in request.headers and len(spoken) > 1 else spoken[0]
         ids = tuple(PREFIX + each for each, row in MISBEHAVIOURS.items() if row.listed)
         return web.Response(body=DIALECTS[name].write_models(Models(ids)), content_type="application/json")
 
@@ -117,20 +119,13 @@ class Mirror:
         await response.prepare(request)
         frames = answer_frames(dialect, reply, row, usage=ask.include_usage)
         for at, frame in enumerate(frames):
-            if at == len(frames) // 2 and row.service in (Service.CUT, Service.STREAM_ERROR, Service.HANG_MIDWAY):
-                await self._break_off(dialect, response, row.service)
+            if at == len(frames) // 2 and row.service in (Service.CUT, Service.HANG_MIDWAY):
+                if row.service is Service.HANG_MIDWAY:
+                    await asyncio.sleep(3600)
                 return response
             await response.write(frame)
             await asyncio.sleep(0)  # frames leave one by one, as a model's do
         return response
-
-    async def _break_off(self, dialect: Dialect, response: web.StreamResponse, service: Service) -> None:
-        if service is Service.HANG_MIDWAY:
-            await asyncio.sleep(3600)
-        if service is Service.STREAM_ERROR:
-            fault = Fault(reason=FaultReason.OVERLOADED, message="Overloaded", code="overloaded_error")
-            event = b"event: error\n" if dialect.name == "anthropic_messages" else b""
-            await response.write(event + b"data: " + dialect.write_fault(fault)[1] + b"\n\n")
 
     async def _flood(self, request: web.Request) -> web.StreamResponse:
         """One JSON string of 50 MB, slice by slice: the mirror's own memory stays small."""
@@ -146,6 +141,8 @@ class Mirror:
     def _allowance(self, dialect: Dialect) -> dict[str, str]:
         """Rate-limit headers as each dialect's own provider sends them (protocols.md A7)."""
         left = str(max(0, _PER_MINUTE - self._count))
+        if dialect.name == "gemini":  # Google says none
+            return {}
         if dialect.name == "anthropic_messages":
             head = "anthropic-ratelimit-requests-"
             return {head + "limit": str(_PER_MINUTE), head + "remaining": left}
