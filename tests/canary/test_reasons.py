@@ -11,7 +11,14 @@ import pytest
 import yaml
 
 from llm_canaries.canary.canary import SharedReason
-from llm_canaries.canary.scenarios import eligibility, known_good, thinking, tool_result_image, usage_parity
+from llm_canaries.canary.scenarios import (
+    eligibility,
+    known_good,
+    thinking,
+    tool_result_image,
+    tool_round_trip,
+    usage_parity,
+)
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.mirror.misbehaviour import MISBEHAVIOURS
 from llm_canaries.mirror.server import PREFIX
@@ -25,6 +32,7 @@ REASONS: dict[str, type[StrEnum]] = {
     "eligibility": eligibility.Reason,
     "thinking": thinking.Reason,
     "usage_parity": usage_parity.Reason,
+    "tool_round_trip": tool_round_trip.Reason,
 }
 REQUIRED = {"title", "means", "check", "do"}
 KEYS = REQUIRED | {"seen", "try"}

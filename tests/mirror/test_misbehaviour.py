@@ -1,5 +1,6 @@
 """Covers mirror/misbehaviour.py, distortions.py and carry.py: every fault model does on the wire what its help says."""
 
+import json
 from base64 import b64encode
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from llm_canaries.proxy.transport import Transport
 from llm_canaries.wire import png
 from llm_canaries.wire.exchange import Exchange, Send
 from llm_canaries.wire.fault import FaultReason as R
-from llm_canaries.wire.message import Ask, Image, Message, Text, Thinking, Tool, ToolCall, ToolResult, Usage
+from llm_canaries.wire.message import Ask, Image, Message, Text, Thinking, Tool, ToolCall, ToolChoice, ToolResult, Usage
 from llm_canaries.wire.nonce import Draw
 from llm_canaries.wire.profile import Profile
 
@@ -54,6 +55,19 @@ def blind(good: Exchange, bad: Exchange) -> bool:
     return text(good) == NUMBER and text(bad) == "NONE"
 
 
+def calls(got: Exchange) -> tuple[ToolCall, ...]:
+    assert got.reply is not None
+    return got.reply.calls
+
+
+def names(got: Exchange) -> list[str]:
+    return [call.name for call in calls(got)]
+
+
+def codes(got: Exchange) -> list[str | None]:
+    return [json.loads(call.arguments).get("code") for call in calls(got)]
+
+
 def refused(status: int, words: str, reason: R | None = None) -> Judge:
     def judge(good: Exchange, bad: Exchange) -> bool:
         fault = bad.fault
@@ -87,6 +101,21 @@ CHECKS: dict[str, Check] = {
     "reject-media": Check(refused(400, "Could not process image"), "image"),
     "reject-id": Check(refused(400, "does not match any tool call"), "image"),
     "reject-order": Check(refused(400, "must be a response to"), "image"),
+    "drop-tools": Check(lambda g, b: names(g) == ["red", "blue"] and names(b) == [] and text(b) == "ok", "call"),
+    "rename-tools": Check(lambda g, b: names(b) == ["proxy_red", "proxy_blue"], "call"),
+    "one-call": Check(lambda g, b: names(b) == ["red"] and codes(b) == codes(g)[:1], "call"),
+    "drop-arguments": Check(lambda g, b: codes(g) == ["11", "22"] and codes(b) == [None, None], "call"),
+    "broken-arguments": Check(lambda g, b: [c.arguments for c in calls(b)] == ['{"code'] * 2, "call",
+                              dialects=(CHAT,)),
+    "changed-arguments": Check(lambda g, b: codes(b) == ["00", "00"], "call"),
+    "no-call-id": Check(lambda g, b: all(c.id for c in calls(g)) and [c.id for c in calls(b)] == ["", ""], "call"),
+    "one-call-id": Check(lambda g, b: len({c.id for c in calls(g)}) == 2 and len({c.id for c in calls(b)}) == 1,
+                         "call"),
+    "stop-with-calls": Check(lambda g, b: names(b) == names(g) and b.reply is not None and b.reply.finish == "stop",
+                             "call"),
+    "swap-results": Check(lambda g, b: (text(g), text(b)) == ("11, 22", "22, 11"), "results"),
+    "drop-results": Check(lambda g, b: text(g) == "11, 22" and text(b) == "ok", "results"),
+    "ignore-choice": Check(lambda g, b: names(g) == ["blue"] and names(b) == ["red", "blue"], "choose"),
     "zero-usage": Check(lambda g, b: (usage(b).input, output(b)) == (0, 0) and text(b) == text(g)),
     "no-usage": Check(lambda g, b: b.reply is not None and b.reply.usage is None and b"usage" in g.body),
     "no-terminal-usage": Check(lambda g, b: b.reply is not None and b.reply.usage is None and output(g) > 0,
@@ -149,7 +178,19 @@ CHECKS: dict[str, Check] = {
 }
 
 
+BOTH = (
+    "Call red and blue. Give red the code 11 and give blue the code 22. Once the tools have returned, reply with only "
+    "the numbers that they returned."
+)
+
+
 def turns(kind: str, draw: Draw) -> tuple[Message, ...]:
+    if kind in ("call", "choose"):
+        return (Message("user", (Text(BOTH),)),)
+    if kind == "results":
+        made = (ToolCall("call_1", "red", "{}"), ToolCall("call_2", "blue", "{}"))
+        shown = (ToolResult("call_1", (Text("The number is 11."),)), ToolResult("call_2", (Text("The number is 22."),)))
+        return (Message("user", (Text(BOTH),)), Message("assistant", made), Message("tool", shown))
     if kind != "image":
         return (Message("user", (Text(f"Reply with exactly this and nothing else: {NUMBER}"),)),)
     picture = b64encode(png.draw_number(NUMBER, draw)).decode()
@@ -162,7 +203,10 @@ def turns(kind: str, draw: Draw) -> tuple[Message, ...]:
 
 def sending(model: str, dialect: str, check: Check, draw: Draw) -> Send:
     thinking = Thinking(effort="low") if check.ask == "think" else None
-    fields: dict[str, Any] = {"tools": (Tool("red"),)} if check.ask == "image" else {}
+    offered: dict[str, Any] = {"tools": (Tool("red"), Tool("blue"))}
+    choice: dict[str, Any] = {"tool_choice": ToolChoice("tool", "blue")}
+    asked = {"image": {"tools": (Tool("red"),)}, "call": offered, "results": offered, "choose": offered | choice}
+    fields: dict[str, Any] = asked.get(check.ask, {})
     ask = Ask(
         dialect=dialect, model=model, messages=turns(check.ask, draw), stream=check.stream, include_usage=True,
         max_tokens=CAP, thinking=thinking, **fields,

@@ -18,8 +18,9 @@ from llm_canaries.service.settings import known, read_settings, shipped
 LIMITS = "limits: {connect: 1s, first_byte: 1s, idle: 1s, total: 5s}"
 EMBEDDED = f"gateways: {{it: {{kind: embedded, models: [mirror/healthy], {LIMITS}}}}}"
 
-IMAGE, GOOD, ELIGIBLE, THINKING, PARITY = SCENARIOS
-CELLS = {IMAGE: 4, GOOD: 4, ELIGIBLE: 1, THINKING: 2, PARITY: 2}  # how many cases each has in the default matrix
+IMAGE, GOOD, ELIGIBLE, THINKING, PARITY, TRIP = SCENARIOS
+# how many cases each has in the default matrix
+CELLS = {IMAGE: 4, GOOD: 4, ELIGIBLE: 1, THINKING: 2, PARITY: 2, TRIP: 4}
 
 
 def everywhere(reason, *, eligible=None):
@@ -29,12 +30,13 @@ def everywhere(reason, *, eligible=None):
 
 def streamed(reason):
     """The streaming cells fail with `reason`."""
-    return {IMAGE: {reason: 2}, GOOD: {reason: 2}, PARITY: {reason: 2}}
+    return {IMAGE: {reason: 2}, GOOD: {reason: 2}, PARITY: {reason: 2}, TRIP: {reason: 2}}
 
 
 def whole(reason):
     """The cells that ask for one body fail with `reason`."""
-    return {IMAGE: {reason: 2}, GOOD: {reason: 2}, ELIGIBLE: {reason: 1}, THINKING: {reason: 2}, PARITY: {reason: 2}}
+    half = {name: {reason: 2} for name in (IMAGE, GOOD, THINKING, PARITY, TRIP)}
+    return half | {ELIGIBLE: {reason: 1}}
 
 
 # fault model: scenario: reason: number of cases; a reason in brackets is inconclusive, all others are failures
@@ -45,11 +47,23 @@ EXPECTED = {
     "stringify-image": {IMAGE: {"stringified": 4}},
     "misread-image": {IMAGE: {"seen_but_wrong": 4}},
     "blind-guess": {IMAGE: {"[unclassified]": 4}},
-    "recall-tool": {IMAGE: {"refused_or_recalled": 4}},
+    "recall-tool": {IMAGE: {"refused_or_recalled": 4}, TRIP: {"called_again": 4}},
     "reject-image": {IMAGE: {"rejected_type": 4}},
     "reject-media": {IMAGE: {"rejected_media": 4}},
     "reject-id": {IMAGE: {"id_mismatch": 4}},
     "reject-order": {IMAGE: {"order": 4}},
+    "drop-tools": {TRIP: {"no_call": 4}},
+    "rename-tools": {TRIP: {"name_changed": 4}},
+    "one-call": {TRIP: {"[one_call]": 4}},
+    "drop-arguments": {TRIP: {"arguments_lost": 4}},
+    "broken-arguments": {TRIP: {"arguments_broken": 3, "arguments_lost": 1}},  # a whole Messages answer holds an object
+    "changed-arguments": {TRIP: {"arguments_changed": 4}},
+    "no-call-id": {TRIP: {"id_missing": 4}},
+    "one-call-id": {TRIP: {"id_repeated": 4}},
+    "stop-with-calls": {TRIP: {"finish_not_tool": 4}},
+    "swap-results": {TRIP: {"misbound": 4}},
+    "drop-results": {TRIP: {"result_lost": 4}},
+    "ignore-choice": {TRIP: {"choice_ignored": 4}},
     "zero-usage": {PARITY: {"zero_usage": 2}, THINKING: {"[counts_absent]": 2}},
     "no-usage": {PARITY: {"missing_usage": 2}, THINKING: {"[counts_absent]": 2}},
     "no-terminal-usage": {PARITY: {"missing_terminal_usage": 2}},
@@ -78,11 +92,11 @@ EXPECTED = {
     "suspended": everywhere("no_credential", eligible="suspended"),
     "cooling": everywhere("cooldown", eligible="suspended"),
     "quota-exhausted": everywhere("quota_exhausted", eligible="quota"),
-    "wrong-answer": {GOOD: {"wrong_answer": 4}, IMAGE: {"seen_but_wrong": 4}},
-    "stale-answer": {GOOD: {"stale_answer": 4}, IMAGE: {"seen_but_wrong": 4}},
+    "wrong-answer": {GOOD: {"wrong_answer": 4}, IMAGE: {"seen_but_wrong": 4}, TRIP: {"no_call": 4}},
+    "stale-answer": {GOOD: {"stale_answer": 4}, IMAGE: {"seen_but_wrong": 4}, TRIP: {"no_call": 4}},
     # to the image canary a filter is a refusal; the others count tokens, which are right
-    "filtered-answer": {GOOD: {"refused_answer": 4}, IMAGE: {"refused_or_recalled": 4}},
-    "odd-finish": {GOOD: {"odd_finish": 4}},
+    "filtered-answer": {GOOD: {"refused_answer": 4}, IMAGE: {"refused_or_recalled": 4}, TRIP: {"no_call": 4}},
+    "odd-finish": {GOOD: {"odd_finish": 4}, TRIP: {"finish_not_tool": 4}},
     "empty-answer": everywhere("empty_answer"),
     "html-200": everywhere("html"),
     "business-error-200": everywhere("business_error"),

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from llm_canaries.mirror import bodies
+from llm_canaries.mirror import bodies, calls
 from llm_canaries.mirror import distortions as d
 from llm_canaries.wire.event import Event
 from llm_canaries.wire.json import Object
@@ -93,6 +93,19 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
         help="400 for the order of messages",
         refuse=_image_refusal("Messages with role 'tool' must be a response to a preceding message with 'tool_calls'"),
     ),
+    # tools
+    "drop-tools": M(help="the tools offered vanish", see=lambda ask: replace(ask, tools=(), tool_choice=None)),
+    "rename-tools": M(help="tools are called by other names", say=calls.renamed),
+    "one-call": M(help="of two calls in one turn, the first alone comes", say=calls.first_only),
+    "drop-arguments": M(help="calls come without their arguments", say=calls.without_arguments),
+    "broken-arguments": M(help="arguments are cut in the middle", say=calls.broken_arguments),
+    "changed-arguments": M(help="arguments hold other values", say=calls.changed_arguments),
+    "no-call-id": M(help="calls come without an id", say=calls.without_ids),
+    "one-call-id": M(help="all calls of a turn have one id", say=calls.one_id),
+    "stop-with-calls": M(help="a turn of calls finishes as if it were none", say=calls.stopped),
+    "swap-results": M(help="the results of two calls are mixed up", see=calls.swapped_results),
+    "drop-results": M(help="what tools returned vanishes", see=calls.without_results),
+    "ignore-choice": M(help="tool_choice is ignored", see=lambda ask: replace(ask, tool_choice=None)),
     # usage
     "zero-usage": M(help="usage fields are there, all zero", say=d.zero_usage),
     "no-usage": M(help="no usage at all", say=lambda ask, reply: replace(reply, usage=None)),

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from llm_canaries.mirror.tokens import count_input, count_part, count_text
 from llm_canaries.wire import png
+from llm_canaries.wire.json import encode_text
 from llm_canaries.wire.message import (
     Ask,
     Finish,
@@ -42,6 +43,9 @@ _EXACTLY = re.compile(r"reply with exactly this and nothing else: (.+)", re.IGNO
 _NUMBER_SHOWN = re.compile(r"only the number shown", re.IGNORECASE)
 _PRODUCT = re.compile(r"what is (\d+) times (\d+)", re.IGNORECASE)
 _OMITTED = re.compile(r"image omitted", re.IGNORECASE)
+_GIVEN = re.compile(r"give (\w+) the code (\d+)", re.IGNORECASE)
+_RETURNED = re.compile(r"only the numbers that they\s+returned", re.IGNORECASE)
+_RETURN = re.compile(r"the number is (\d+)", re.IGNORECASE)
 _CALL = re.compile(r"\bcall (?:the tool )?(\w+)(?: and (\w+))?", re.IGNORECASE)
 
 
@@ -90,6 +94,8 @@ def _words(ask: Ask) -> str:
         if numbers := list(_numbers(ask)):
             return numbers[-1]
         return "NONE, the image was omitted." if _OMITTED.search(_shown_text(ask)) else "NONE"
+    if _RETURNED.search(prompts) and (returned := _returns(ask)):
+        return ", ".join(returned)
     if matches := _PRODUCT.findall(prompts):
         left, right = matches[-1]
         return str(int(left[:20]) * int(right[:20]))
@@ -101,6 +107,18 @@ def _shown_text(ask: Ask) -> str:
     parts = [part for message in ask.messages if message.role != "assistant" for part in message.content]
     inner = [each for part in parts for each in (part.content if isinstance(part, ToolResult) else (part,))]
     return "\n".join(each.text for each in inner if isinstance(each, Text))
+
+
+def _returns(ask: Ask) -> list[str]:
+    """The number that each tool returned, in the order in which the tools were called."""
+    parts = [part for message in ask.messages for part in message.content]
+    results = {part.id: part for part in parts if isinstance(part, ToolResult)}
+    said = [
+        "\n".join(each.text for each in results[part.id].content if isinstance(each, Text))
+        for part in parts
+        if isinstance(part, ToolCall) and part.id in results
+    ]
+    return [match[1] for text in said if (match := _RETURN.search(text))]
 
 
 def _texts(message: Message) -> Iterator[str]:
@@ -140,8 +158,10 @@ def _calls(ask: Ask, id: str) -> Iterator[ToolCall]:
         wanted = names[:1]
     if ask.parallel_tool_calls is False:
         wanted = wanted[:1]
+    given = dict(_GIVEN.findall("\n".join(_texts(last))))
     for number, name in enumerate(wanted, 1):
-        yield ToolCall(f"call_{id}_{number}", name, "{}")
+        arguments = encode_text({"code": given[name]}) if name in given else "{}"
+        yield ToolCall(f"call_{id}_{number}", name, arguments)
 
 
 def _cut(said: tuple[Part, ...], room: int) -> tuple[Part, ...]:

@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 
 from llm_canaries.canary.canary import Scenario
-from llm_canaries.canary.scenarios import eligibility, known_good, thinking, tool_result_image, usage_parity
+from llm_canaries.canary.scenarios import (
+    eligibility,
+    known_good,
+    thinking,
+    tool_result_image,
+    tool_round_trip,
+    usage_parity,
+)
 
 SCENARIOS: Mapping[str, Scenario] = {
     scenario.name: scenario
@@ -13,5 +20,6 @@ SCENARIOS: Mapping[str, Scenario] = {
         eligibility.SCENARIO,
         thinking.SCENARIO,
         usage_parity.SCENARIO,
+        tool_round_trip.SCENARIO,
     )
 }
