@@ -6,7 +6,6 @@ from llm_canaries.canary.asks import sending, text_ask
 from llm_canaries.canary.budget import Allowance, day_end, day_of, forecast
 from llm_canaries.canary.canary import Cost
 from llm_canaries.canary.holds import Hold, HoldReason, Holds, holds_after, may_confirm
-from llm_canaries.canary.price import dollars
 from llm_canaries.canary.scenarios.known_good import SCENARIO
 from llm_canaries.canary.scenarios.table import SCENARIOS
 
@@ -79,11 +78,3 @@ def test_a_forecast_is_runs_times_cost():
     found = forecast([its, its], SCENARIOS)
     assert found.requests == 288
     assert found.tokens == 288 * 60
-
-
-def test_an_unknown_price_is_none():
-    assert dollars("no-such-model-at-all", 1, 1) is None
-    known = dollars("gpt-5", 1_000_000, 0)
-    assert known is not None
-    assert known > 0
-    assert dollars("openai/gpt-5", 1_000_000, 0) == known

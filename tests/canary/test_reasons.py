@@ -14,6 +14,7 @@ from llm_canaries.canary.canary import SharedReason
 from llm_canaries.canary.scenarios import (
     eligibility,
     known_good,
+    stream_conformance,
     thinking,
     tool_result_image,
     tool_round_trip,
@@ -33,6 +34,7 @@ REASONS: dict[str, type[StrEnum]] = {
     "thinking": thinking.Reason,
     "usage_parity": usage_parity.Reason,
     "tool_round_trip": tool_round_trip.Reason,
+    "stream_conformance": stream_conformance.Reason,
 }
 REQUIRED = {"title", "means", "check", "do"}
 KEYS = REQUIRED | {"seen", "try"}

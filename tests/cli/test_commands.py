@@ -35,9 +35,9 @@ def test_run_needs_nothing(tmp_path):
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert " ".join(lines[0].split()) == "canary gateway model dialect stream outcome reason latency tokens"
-    assert lines[-2] == "17 passed."
+    assert lines[-2] == "37 passed."
     assert lines[-1].startswith("Next: canaries run --model mirror/drop-image")
-    assert len(done.stderr.splitlines()) == 17, "one line of progress a run, where there is no terminal"
+    assert len(done.stderr.splitlines()) == 37, "one line of progress a run, where there is no terminal"
     assert list(tmp_path.iterdir()) == [], "a run without --state leaves nothing behind"
 
 
@@ -81,7 +81,7 @@ def test_json_and_junit_files_hold_the_runs(tmp_path):
         "routing",
     )
     root = ET.parse(tmp_path / "a.xml").getroot()
-    assert (root.attrib["tests"], root.attrib["failures"]) == ("17", "1")
+    assert (root.attrib["tests"], root.attrib["failures"]) == ("37", "1")
 
 
 def test_json_on_standard_output_is_all_there_is_on_it(tmp_path):
@@ -236,7 +236,7 @@ def test_schema_is_a_schema_that_takes_the_default(tmp_path):
 def test_check_says_what_there_is(tmp_path):
     done = canaries("check", cwd=tmp_path)
     assert done.returncode == 0
-    assert "1 gateway(s), 6 canaries, 17 cases" in done.stdout
+    assert "1 gateway(s), 7 canaries, 37 cases" in done.stdout
 
 
 def test_help_imports_no_command(tmp_path):

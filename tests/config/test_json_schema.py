@@ -19,6 +19,10 @@ GOOD = [
     "gateways: {home: {kind: openai-compatible, url: '${URL}', models: [{id: a, vision: true}], api_key: '${KEY}'}}",
     "gateways: {core: {kind: embedded, models: [a], limits: {connect: 1h30m, body: '${BODY}'}}}",
     "gateways: {core: {kind: embedded, models: [a], providers: {p: {url: https://h/v1, aliases: {a: b}}}}}",
+    "gateways: {core: {kind: embedded, models: [a], pins: {w: p}, force_model_prefix: false, retries: {attempts: 1},"
+    " breaker: {policy: tiered, cap: 30s, scope: model}, providers: {p: {url: https://h, strategy: fill-first,"
+    " credentials: [{alias: a, api_key: '${KEY}', weight: 2}, {alias: b, token_file: /run/t.json}], priority: -1,"
+    " excluded_models: ['*-old'], aliases: {a: {model: b, fork: true}, c: d}}}}}",
     CORE + "canaries: [{use: known-good, every: 10m, stream: both, models: ['*']}]",
     CORE + "canaries: [{use: known-good, stream: [true], params: {within_seconds: 20s, digits: 5}}]",
     CORE + "canaries: [{scenario: eligibility, name: mine, params: {expect: absent}}]",
@@ -37,6 +41,15 @@ BAD = [
     "gateways: {core: {kind: embedded, models: [a], url: http://h}}",
     "gateways: {core: {kind: embedded, models: [a], providers: {p: {}}}}",
     "gateways: {core: {kind: embedded, models: [a], providers: {p: {url: 'http://u:p@h'}}}}",
+    "gateways: {core: {kind: embedded, models: [a], providers: {p: {url: http://h, strategy: random}}}}",
+    "gateways: {core: {kind: embedded, models: [a], providers: {p: {url: http://h, credentials: []}}}}",
+    "gateways: {core: {kind: embedded, models: [a], providers: {p: {url: http://h, credentials: [{alias: a}]}}}}",
+    "gateways: {core: {kind: embedded, models: [a], providers: {p: {url: http://h, api_key: k, "
+    "credentials: [{alias: a, api_key: k}]}}}}",
+    "gateways: {core: {kind: embedded, models: [a], providers: {p: {url: http://h, aliases: {a: {fork: true}}}}}}",
+    "gateways: {core: {kind: embedded, models: [a], breaker: {policy: other}}}",
+    "gateways: {core: {kind: embedded, models: [a], retries: {attempts: 0}}}",
+    "gateways: {home: {kind: openai-compatible, url: http://h, models: [a], retries: {attempts: 2}}}",
     "gateways: {core: {kind: embedded, models: [a], profile: other}}",
     "gateways: {core: {kind: embedded, models: [a], dialects: [other]}}",
     "gateways: {core: {kind: embedded, models: [a], limits: {connect: 5}}}",

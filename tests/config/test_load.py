@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from llm_canaries.config.known import Known
 from llm_canaries.config.load import ConfigError, Problem, load, load_definitions
+from llm_canaries.config.provider import AliasConfig, BreakerConfig, ProviderConfig, RetriesConfig
 from llm_canaries.config.schema import CanaryConfig, Definition, GatewayConfig, Limits, ModelConfig
 from llm_canaries.config.secrets import secrets_of
 
@@ -66,7 +67,7 @@ def test_a_whole_configuration(read):
     assert core.limits == Limits()
     assert core.providers is not None
     assert core.providers["openai"].api_key.get_secret_value() == "sk-planted-file"
-    assert core.providers["openai"].aliases == {"fast": "gpt-5-mini"}
+    assert core.providers["openai"].aliases == {"fast": AliasConfig(model="gpt-5-mini")}
     assert config.canaries is not None
     first, second = config.canaries
     assert (first.every, first.severity, first.models) == (86_400.0, "warning", ("gpt-*", "!*spark"))
@@ -84,6 +85,49 @@ def test_what_is_absent(read):
     assert config.gateways["home"] == GatewayConfig(kind="embedded", models=(ModelConfig(id="a"),))
     assert config.gateways["home"].providers is None
     assert read("gateways: {home: {kind: embedded, models: [a]}}\ncanaries: []").canaries == ()
+
+
+ROUTED = """\
+gateways:
+  core:
+    kind: embedded
+    models: [fast]
+    force_model_prefix: false
+    pins: {nightly batch: cheap}
+    breaker: {policy: tiered, cap: 2m, scope: credential, count_rate_limits: false}
+    retries: {attempts: 5, base: 100ms, cap: 3s}
+    providers:
+      main:
+        url: https://main.example
+        priority: 10
+        strategy: weighted
+        credentials:
+          - {alias: team-a, api_key: "${KEY}", weight: 3}
+          - {alias: team-b, api_key: "${file:/run/key}"}
+          - {alias: login, token_file: /run/token.json}
+        excluded_models: ["*-preview"]
+        aliases: {fast: {model: gpt-5-mini, fork: true}, slow: gpt-5}
+      cheap: {url: https://cheap.example, token_file: /run/other.json}
+"""
+
+
+def test_routing(read):
+    config = read(ROUTED)
+    core = config.gateways["core"]
+    assert (core.force_model_prefix, dict(core.pins)) == (False, {"nightly batch": "cheap"})
+    assert core.breaker == BreakerConfig(policy="tiered", cap=120.0, scope="credential", count_rate_limits=False)
+    assert core.retries == RetriesConfig(attempts=5, base=0.1, cap=3.0)
+    main, cheap = core.providers["main"], core.providers["cheap"]
+    assert [(each.alias, each.weight, each.token_file) for each in main.credentials] == [
+        ("team-a", 3, None),
+        ("team-b", 1, None),
+        ("login", 1, "/run/token.json"),
+    ]
+    assert (main.priority, main.strategy, main.excluded_models) == (10, "weighted", ("*-preview",))
+    assert main.aliases == {"fast": AliasConfig(model="gpt-5-mini", fork=True), "slow": AliasConfig(model="gpt-5")}
+    assert cheap == ProviderConfig(url="https://cheap.example", token_file="/run/other.json")
+    assert secrets_of(config) == ("sk-planted-1", "sk-planted-file")
+    assert not [secret for secret in secrets_of(config) if secret in repr(config)]
 
 
 def test_anchors_aliases_and_merge_keys(read):
@@ -138,7 +182,7 @@ def test_an_error_holds_its_problems_in_order(read):
             "canaries.yml",
             1,
             "unknown key `colour`; allowed: "
-            "`canaries`, `gateways`, `heartbeat`, `receivers`, `rules`, `server`, `state`",
+            "`canaries`, `gateways`, `heartbeat`, `prices`, `proxy`, `receivers`, `rules`, `server`, `state`",
         ),
         Problem(
             "canaries.yml",

@@ -21,9 +21,11 @@ from llm_canaries.wire.fault import FaultReason as R
 from llm_canaries.wire.message import Ask, Image, Message, Text, Thinking, Tool, ToolCall, ToolChoice, ToolResult, Usage
 from llm_canaries.wire.nonce import Draw
 from llm_canaries.wire.profile import Profile
+from llm_canaries.wire.sse import Decoder
+from llm_canaries.wire.stream_laws import Law, breaches
 
 CHAT, MESSAGES = "openai_chat", "anthropic_messages"
-LIMITS = Limits(connect=1, first_byte=0.5, idle=0.5, total=2, body=200_000)
+LIMITS = Limits(connect=2, first_byte=1.5, idle=1.5, total=6, body=200_000)
 NUMBER, CAP = "180462", 5000
 Judge = Callable[[Exchange, Exchange], bool]
 
@@ -53,6 +55,12 @@ def text(got: Exchange) -> str:
 
 def blind(good: Exchange, bad: Exchange) -> bool:
     return text(good) == NUMBER and text(bad) == "NONE"
+
+
+def breaks(got: Exchange, law: Law) -> bool:
+    decoder = Decoder()
+    frames = [*decoder.feed(got.body), *decoder.close()]
+    return law in {breach.law for breach in breaches(got.send.dialect, frames)}
 
 
 def calls(got: Exchange) -> tuple[ToolCall, ...]:
@@ -116,6 +124,17 @@ CHECKS: dict[str, Check] = {
     "swap-results": Check(lambda g, b: (text(g), text(b)) == ("11, 22", "22, 11"), "results"),
     "drop-results": Check(lambda g, b: text(g) == "11, 22" and text(b) == "ok", "results"),
     "ignore-choice": Check(lambda g, b: names(g) == ["blue"] and names(b) == ["red", "blue"], "choose"),
+    "double-start": Check(lambda g, b: b.body.count(b"message_start") == 2 * g.body.count(b"message_start") > 0,
+                          stream=True, dialects=(MESSAGES,)),
+    "early-finish": Check(lambda g, b: breaks(b, Law.OUT_OF_ORDER) and not breaks(g, Law.OUT_OF_ORDER), stream=True),
+    "double-finish": Check(lambda g, b: breaks(b, Law.FINISH_TWICE) and text(b) == text(g), stream=True),
+    "no-end": Check(lambda g, b: "no_end" in b.objections and text(b) == text(g), stream=True),
+    "late-event": Check(lambda g, b: "event_after_end" in b.objections and text(b) == text(g), stream=True),
+    "other-end": Check(lambda g, b: breaks(b, Law.TEXT_MISMATCH) and text(b) == text(g), stream=True,
+                       dialects=("openai_responses",)),
+    "changing-id": Check(lambda g, b: breaks(b, Law.IDENTITY_CHANGED), stream=True, dialects=(CHAT, "gemini")),
+    "buffered": Check(lambda g, b: b.body.count(b"data:") == g.body.count(b"data:") and len(b.arrivals) == 1,
+                      stream=True),
     "zero-usage": Check(lambda g, b: (usage(b).input, output(b)) == (0, 0) and text(b) == text(g)),
     "no-usage": Check(lambda g, b: b.reply is not None and b.reply.usage is None and b"usage" in g.body),
     "no-terminal-usage": Check(lambda g, b: b.reply is not None and b.reply.usage is None and output(g) > 0,
@@ -135,6 +154,8 @@ CHECKS: dict[str, Check] = {
     "lost-reasoning": Check(lambda g, b: usage(b).reasoning is None and (usage(g).reasoning or 0) > 0, "think", True),
     "shrinking-usage": Check(lambda g, b: b'"output_tokens":5000' in opening(b) and output(b) == output(g),
                              stream=True, dialects=(MESSAGES,)),
+    "double-usage": Check(lambda g, b: b.body.count(b'"usage":{') == 2 and usage(b) == usage(g), stream=True,
+                          dialects=(CHAT,)),
     "ignore-thinking": Check(lambda g, b: output(b) - output(g) == 500, "think"),
     "unbounded-thinking": Check(lambda g, b: output(b) - output(g) == 800, "think"),
     "no-thinking": Check(lambda g, b: b.reply is not None and b.reply.thoughts == () and output(b) < 10, "think"),
@@ -249,7 +270,8 @@ async def test_image_models_leave_plain_asks_alone(
 
 
 STREAM_ONLY = [name for name, row in MISBEHAVIOURS.items() if row.stream is not None] + [
-    "stream-cut", "stream-error", "not-a-stream", "hang-midway", "shrinking-usage",
+    "stream-cut", "stream-error", "not-a-stream", "hang-midway", "shrinking-usage", "other-end", "buffered",
+    *(name for name, row in MISBEHAVIOURS.items() if row.frames is not None),
 ]
 
 

@@ -47,12 +47,15 @@ class ScriptedServer:
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 await self._read(reader)
-                for step in self._script:
+                for step in self._steps():
                     await self._act(step, writer)
         finally:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+    def _steps(self) -> Script:
+        return self._script
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -75,16 +78,27 @@ class ScriptedServer:
             await asyncio.sleep(float(step))
 
 
+class TurningServer(ScriptedServer):
+    """A server that answers the first request with the first script, and so on; the last one goes on."""
+
+    def __init__(self, scripts: Sequence[Script]) -> None:
+        super().__init__(())
+        self._scripts = scripts
+
+    def _steps(self) -> Script:
+        return self._scripts[min(len(self.requests), len(self._scripts)) - 1]
+
+
 Serve = Callable[..., Awaitable[ScriptedServer]]
 
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Starts servers: `server = await serve(script, tls=context)`."""
+    """Starts servers: `server = await serve(script, tls=context)`; further scripts are for further requests."""
     opened: list[tuple[ScriptedServer, asyncio.Server]] = []
 
-    async def start(script: Script, *, tls: ssl.SSLContext | None = None) -> ScriptedServer:
-        scripted = ScriptedServer(script)
+    async def start(script: Script, *more: Script, tls: ssl.SSLContext | None = None) -> ScriptedServer:
+        scripted = TurningServer((script, *more)) if more else ScriptedServer(script)
         server = await asyncio.start_server(scripted.accept, "127.0.0.1", 0, ssl=tls, limit=2**20, backlog=512)
         scripted.port = server.sockets[0].getsockname()[1]
         opened.append((scripted, server))

@@ -19,7 +19,8 @@ from llm_canaries.proxy.transport import Transport
 from llm_canaries.wire.dialects import DIALECTS
 from llm_canaries.wire.exchange import Look, Send
 from llm_canaries.wire.fault import FaultReason
-from llm_canaries.wire.message import Ask, Message, Text
+from llm_canaries.wire.message import Ask, Message, Text, Thinking
+from llm_canaries.wire.thinking import level_of
 
 CHAT, MESSAGES = "openai_chat", "anthropic_messages"
 MARK = "cnry-abcdefghij"
@@ -222,3 +223,73 @@ async def test_provider_key_not_the_clients(
     (head,) = server.requests
     assert head.startswith(b"POST /v1/messages ")
     assert b"x-api-key: sk-p" in head.lower() and b"authorization" not in head.lower()
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_suffix_overrides_what_the_body_says(
+    dialect: str, embedded: MakeCore, mirror: Mirror, clock: Clock
+) -> None:
+    """`model(low)` asks for low reasoning, whoever speaks (protocols.md C2)."""
+    send = sending(dialect, model="mirror/healthy(low)", thinking=Thinking(effort="high"))
+    got = await exchange(embedded(*DIALECTS), send, clock=clock)
+    assert got.fault is None
+    (seen,) = mirror.records.of(MARK)
+    assert (seen.dialect, seen.model) == (dialect, "mirror/healthy")
+    assert got.thinking.requested == Thinking(effort="low")
+    translated = got.thinking.translated
+    assert translated is not None and translated == seen.ask.thinking
+    assert level_of(translated) == "low"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_suffix_that_says_nothing_changes_the_model_alone(
+    dialect: str, embedded: MakeCore, mirror: Mirror, clock: Clock
+) -> None:
+    got = await exchange(embedded(*DIALECTS), sending(dialect, model="mirror/healthy(ultra)"), clock=clock)
+    assert got.fault is None
+    (seen,) = mirror.records.of(MARK)
+    assert seen.model == "mirror/healthy" and got.thinking.translated is None
+
+
+async def test_a_model_in_the_path(embedded: MakeCore, mirror: Mirror, clock: Clock) -> None:
+    """Gemini keeps model and method in the path; raw bytes go where they were sent, to the model that is meant."""
+    raw = b'{"contents": [ {"role":"user","parts":[{"text":"' + MARK.encode() + b' hi"}]} ],  "odd":1.0}'
+    for model, fields in (("mirror/healthy", {}), ("fast", {"aliases": {"fast": "mirror/healthy"}})):
+        core = embedded("gemini", **fields)
+        for method, stream in (("generateContent", False), ("streamGenerateContent?alt=sse", True)):
+            path = f"/v1beta/models/{model}:{method}"
+            got = await exchange(core, Send(ask=raw, dialect="gemini", path=path, stream=stream), clock=clock)
+            assert got.fault is None and got.sent == raw
+            seen = mirror.records.of(MARK)[-1]
+            assert (seen.body, seen.model, seen.stream) == (raw, "mirror/healthy", stream)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_losses_of_the_answer_are_told_once_it_is_read(
+    stream: bool, embedded: MakeCore, clock: Clock
+) -> None:
+    """A chat client cannot be shown the signature of a thought."""
+    send = sending(CHAT, stream=stream, thinking=Thinking(effort="low"))
+    core = embedded(MESSAGES)
+    got = await exchange(core, send, clock=clock)
+    assert got.fault is None
+    assert [loss.what for loss in got.losses if loss.where == "thinking" and "signature" in loss.what]
+    async with core.open(send) as answer:
+        before = answer.losses
+        assert [attempt.status for attempt in answer.attempts] == [200]
+        async for _ in answer.chunks():
+            pass
+    assert set(before) < set(answer.losses)
+
+
+async def test_other_things_feed_no_breaker(embedded: MakeCore, clock: Clock) -> None:
+    """An answer that is no answer is somebody's fault; an ask that is none is the client's."""
+    core = embedded()
+    for model, failures in (("html-200", 1), ("error-in-200", 2), ("half-json", 3), ("empty-200", 4)):
+        await exchange(core, sending(CHAT, model=f"mirror/{model}"), clock=clock)
+        assert core.breakers["mirror"].failures == failures, model
+    for model in ("unauthorized", "not-callable", "absent"):
+        await exchange(core, sending(CHAT, model=f"mirror/{model}"), clock=clock)
+        assert core.breakers["mirror"].failures == 4, "no failure, and no success either"
+    await exchange(core, sending(CHAT), clock=clock)
+    assert core.breakers["mirror"].failures == 0

@@ -21,7 +21,7 @@ from llm_canaries.wire.exchange import Attempt, Exchange, Look, Loss, Send
 from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.headers import Headers
 from llm_canaries.wire.json import WireError
-from llm_canaries.wire.message import Ask, Message, Text, ToolCall
+from llm_canaries.wire.message import Ask, Message, Text, Thinking, ToolCall
 
 LIMITS = Limits(connect=1, first_byte=1, idle=1, total=2)
 Serve = Callable[..., Awaitable[Any]]
@@ -42,6 +42,7 @@ class Canned(Struct, frozen=True):
     headers: Headers = (("content-type", "text/event-stream"),)
     attempts: tuple[Attempt, ...] = ()
     losses: tuple[Loss, ...] = ()
+    translated: Thinking | None = None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         for piece in self.pieces:

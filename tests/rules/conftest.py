@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import pytest
 
 from llm_canaries.rules.matcher import Matchers, matching_rows
 from llm_canaries.rules.promql.evaluate import Tick
 from llm_canaries.rules.promql.parse import parse, parse_series
+from llm_canaries.rules.samples import Ranges, Span, packed
 from llm_canaries.rules.vector import Vector, vector_of
 
 Evaluate = Callable[..., dict[str, float]]
@@ -21,6 +23,13 @@ class Fixed:
     def select(self, matchers: Matchers, at: float) -> Vector:
         rows = matching_rows(self.vector.frame, matchers)
         return Vector(self.vector.frame.take(rows), self.vector.values[rows])
+
+    def ranges(self, matchers: Matchers, span: Span) -> Ranges:
+        """One sample a series, at the end."""
+        vector = self.select(matchers, span.end / 1000)
+        values = vector.values[None]
+        part = packed(vector.frame, np.array([span.end]), values, np.zeros(values.shape, dtype=np.bool_))
+        return Ranges(() if part is None else (part,), span)
 
 
 def shown(labels: Mapping[str, str]) -> str:

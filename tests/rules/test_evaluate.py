@@ -4,6 +4,9 @@ import pytest
 
 from llm_canaries.rules.evaluate import Evaluation, evaluate
 from llm_canaries.rules.load import load
+from llm_canaries.rules.outputs import Outputs
+from llm_canaries.rules.promql.evaluate import Tick
+from llm_canaries.rules.promql.parse import parse
 
 
 class Course:
@@ -12,12 +15,12 @@ class Course:
     def __init__(self, fixed, rule: str, limit: int = 0):
         text = f"groups: [{{name: g, limit: {limit}, rules: [{rule}]}}]"
         (self.group,) = load({"r.yml": text})
-        self.fixed, self.result = fixed, Evaluation(states=())
+        self.fixed, self.result, self.outputs = fixed, Evaluation(states=()), Outputs()
 
     def at(self, now: float, **values: float) -> list[tuple[str, str, float]]:
         """State, label `a` and value of every alert at `now`, when series `x{a="name"}` have these values."""
         source = self.fixed({f'x{{a="{name}"}}': value for name, value in values.items()})
-        self.result = evaluate(self.group, source, now, self.result.states)
+        self.result = evaluate(self.group, source, now, self.result.states, self.outputs)
         return [(alert.state, alert.labels.get("a", ""), alert.value) for alert in self.result.alerts]
 
 
@@ -100,12 +103,31 @@ def test_equal_labels_after_the_rules_own_are_an_error(fixed):
     assert "same labels" in course.result.problems[0].message
 
 
-def test_a_rule_over_its_limit_keeps_what_it_said(fixed):
-    course = Course(fixed, "{alert: A, expr: x > 0}", limit=2)
+def test_a_rule_over_its_limit_fails_and_begins_anew(fixed):
+    """As Prometheus does: the alerts are forgotten, so that `for` has to pass again."""
+    course = Course(fixed, "{alert: A, expr: x > 0, for: 30s}, {alert: B, expr: sum(x) > 0}", limit=2)
     course.at(0, p=1)
-    assert course.at(15, p=1, q=1, r=1) == [("firing", "p", 1)]
-    assert "limit" in course.result.problems[0].message
-    assert len(course.at(30, p=1, q=1)) == 2
+    assert course.at(30, p=1) == [("firing", "p", 1), ("firing", "", 1)]
+    assert course.at(45, p=1, q=1, r=1) == [("firing", "", 3)]
+    assert [(each.rule, each.message) for each in course.result.problems] == [
+        ("A", "3 series, and the group's limit is 2")
+    ]
+    assert course.at(60, p=1, q=1) == [("pending", "p", 1), ("pending", "q", 1), ("firing", "", 2)]
+
+
+def test_a_recording_rule_over_its_limit_fails(fixed):
+    course = Course(fixed, "{record: r, expr: x > 0}, {alert: A, expr: count(r) > 1}", limit=2)
+    course.at(0, p=1, q=1)
+    assert len(course.result.firing) == 1
+    course.at(15, p=1, q=1, s=1)
+    assert [each.rule for each in course.result.problems] == ["r"]
+    assert len(course.result.firing) == 1, "what it said before holds for five minutes"
+
+
+def test_a_failing_rule_does_not_stop_the_others(fixed):
+    course = Course(fixed, "{alert: Bad, expr: x * on () x}, {alert: Good, expr: x > 0}")
+    assert course.at(0, p=1, q=1) == [("firing", "p", 1), ("firing", "q", 1)]
+    assert [each.rule for each in course.result.problems] == ["Bad"]
 
 
 def test_later_rules_see_what_earlier_ones_recorded_and_what_fires(fixed):
@@ -118,8 +140,9 @@ def test_later_rules_see_what_earlier_ones_recorded_and_what_fires(fixed):
     assert course.result.firing == []
     course.at(15, p=6)
     assert [alert.labels["alertname"] for alert in course.result.firing] == ["High", "Any"]
-    assert course.result.states[3].output.values.tolist() == [12.0]
-    assert course.result.states[3].output.labels == [{"__name__": "late", "kind": "sum"}]
+    (late,) = Tick(course.outputs, 15.0).vector(parse("late")).labels
+    assert late == {"__name__": "late", "kind": "sum"}
+    assert Tick(course.outputs, 15.0).vector(parse("late")).values.tolist() == [12.0]
     course.at(30)
     assert course.result.firing == []
 
@@ -127,10 +150,29 @@ def test_later_rules_see_what_earlier_ones_recorded_and_what_fires(fixed):
 def test_another_groups_series_are_seen(fixed):
     (one,) = load({"a.yml": "groups: [{name: a, rules: [{record: total, expr: sum(x)}]}]"})
     (two,) = load({"b.yml": "groups: [{name: b, rules: [{alert: A, expr: total > 1}]}]"})
-    source = fixed({"x": 3.0})
-    first = evaluate(one, source, 0.0)
-    assert len(evaluate(two, source, 10.0, (), first.states).firing) == 1
-    assert evaluate(two, source, 400.0, (), first.states).firing == [], "older than five minutes"
+    source, outputs = fixed({"x": 3.0}), Outputs()
+    evaluate(one, source, 0.0, (), outputs)
+    assert len(evaluate(two, source, 10.0, (), outputs).firing) == 1
+    assert evaluate(two, source, 400.0, (), outputs).firing == [], "older than five minutes"
+
+
+def test_recorded_series_have_a_past(fixed):
+    """A range over what rules recorded, a series that ended, and ALERTS_FOR_STATE."""
+    rules = "{record: r, expr: x}, {alert: A, expr: x > 1, for: 5m}, {alert: Long, expr: 'time() - ALERTS_FOR_STATE{alertname=\"A\"} >= 45'}"
+    course = Course(fixed, rules)
+    for at, values in ((0, {"p": 1}), (15, {"p": 2, "q": 5}), (30, {"p": 4}), (45, {"p": 8}), (60, {"p": 16})):
+        course.at(at, **values)
+
+    def seen(expression, at):
+        vector = Tick(course.outputs, at).vector(parse(expression))
+        return {labels.get("a"): value for labels, value in zip(vector.labels, vector.values.tolist(), strict=True)}
+
+    assert seen("sum_over_time(r[1m])", 60.0) == {"p": 30.0, "q": 5.0}
+    assert seen("r", 60.0) == {"p": 16.0}, "what is not recorded any more has ended"
+    assert seen("r offset 45s", 60.0) == {"p": 2.0, "q": 5.0}
+    assert seen('ALERTS_FOR_STATE{alertname="A"}', 60.0) == {"p": 15.0}
+    assert seen('ALERTS{alertstate="pending", alertname="A"}', 60.0) == {"p": 1.0}
+    assert [alert.labels["alertname"] for alert in course.result.firing] == ["Long"]
 
 
 @pytest.mark.parametrize("states", [0, 1, 3])

@@ -14,13 +14,14 @@ from llm_canaries.mirror.misbehaviour import MISBEHAVIOURS
 from llm_canaries.mirror.server import Mirror
 from llm_canaries.service.gate import Order, gate
 from llm_canaries.service.settings import known, read_settings, shipped
+from llm_canaries.wire.dialects import DIALECTS
 
 LIMITS = "limits: {connect: 1s, first_byte: 1s, idle: 1s, total: 5s}"
 EMBEDDED = f"gateways: {{it: {{kind: embedded, models: [mirror/healthy], {LIMITS}}}}}"
 
-IMAGE, GOOD, ELIGIBLE, THINKING, PARITY, TRIP = SCENARIOS
+IMAGE, GOOD, ELIGIBLE, THINKING, PARITY, TRIP, STREAM = SCENARIOS
 # how many cases each has in the default matrix
-CELLS = {IMAGE: 4, GOOD: 4, ELIGIBLE: 1, THINKING: 2, PARITY: 2, TRIP: 4}
+CELLS = {IMAGE: 8, GOOD: 8, ELIGIBLE: 1, THINKING: 4, PARITY: 4, TRIP: 8, STREAM: 4}
 
 
 def everywhere(reason, *, eligible=None):
@@ -28,62 +29,92 @@ def everywhere(reason, *, eligible=None):
     return {name: {reason: count} for name, count in CELLS.items()} | {ELIGIBLE: {eligible or reason: 1}}
 
 
-def streamed(reason):
-    """The streaming cells fail with `reason`."""
-    return {IMAGE: {reason: 2}, GOOD: {reason: 2}, PARITY: {reason: 2}, TRIP: {reason: 2}}
+def streamed(reason, count=4):
+    """The streaming cells, or `count` of each scenario's, fail with `reason`."""
+    return {name: {reason: count} for name in (IMAGE, GOOD, PARITY, TRIP, STREAM)}
 
 
 def whole(reason):
     """The cells that ask for one body fail with `reason`."""
-    half = {name: {reason: 2} for name in (IMAGE, GOOD, THINKING, PARITY, TRIP)}
+    half = {name: {reason: 4} for name in (IMAGE, GOOD, THINKING, PARITY, TRIP)}
     return half | {ELIGIBLE: {reason: 1}}
 
+
+SAID_TWICE = {GOOD: {"wrong_answer": 1}, IMAGE: {"seen_but_wrong": 1}, TRIP: {"id_repeated": 1}}  # words, in Gemini
 
 # fault model: scenario: reason: number of cases; a reason in brackets is inconclusive, all others are failures
 EXPECTED = {
     "healthy": {},
-    "drop-image": {IMAGE: {"dropped_silent": 4}},
-    "placeholder-image": {IMAGE: {"placeholder": 4}},
-    "stringify-image": {IMAGE: {"stringified": 4}},
-    "misread-image": {IMAGE: {"seen_but_wrong": 4}},
-    "blind-guess": {IMAGE: {"[unclassified]": 4}},
-    "recall-tool": {IMAGE: {"refused_or_recalled": 4}, TRIP: {"called_again": 4}},
-    "reject-image": {IMAGE: {"rejected_type": 4}},
-    "reject-media": {IMAGE: {"rejected_media": 4}},
-    "reject-id": {IMAGE: {"id_mismatch": 4}},
-    "reject-order": {IMAGE: {"order": 4}},
-    "drop-tools": {TRIP: {"no_call": 4}},
-    "rename-tools": {TRIP: {"name_changed": 4}},
-    "one-call": {TRIP: {"[one_call]": 4}},
-    "drop-arguments": {TRIP: {"arguments_lost": 4}},
-    "broken-arguments": {TRIP: {"arguments_broken": 3, "arguments_lost": 1}},  # a whole Messages answer holds an object
-    "changed-arguments": {TRIP: {"arguments_changed": 4}},
-    "no-call-id": {TRIP: {"id_missing": 4}},
-    "one-call-id": {TRIP: {"id_repeated": 4}},
+    "drop-image": {IMAGE: {"dropped_silent": 8}},
+    "placeholder-image": {IMAGE: {"placeholder": 8}},
+    "stringify-image": {IMAGE: {"stringified": 8}},
+    "misread-image": {IMAGE: {"seen_but_wrong": 8}},
+    "blind-guess": {IMAGE: {"[unclassified]": 8}},
+    "recall-tool": {IMAGE: {"refused_or_recalled": 8}, TRIP: {"called_again": 8}},
+    "reject-image": {IMAGE: {"rejected_type": 8}},
+    "reject-media": {IMAGE: {"rejected_media": 8}},
+    "reject-id": {IMAGE: {"id_mismatch": 8}},
+    "reject-order": {IMAGE: {"order": 8}},
+    "drop-tools": {TRIP: {"no_call": 8}},
+    "rename-tools": {TRIP: {"name_changed": 8}},
+    "one-call": {TRIP: {"[one_call]": 8}},
+    "drop-arguments": {TRIP: {"arguments_lost": 8}},
+    # in Gemini, and in a whole Messages answer, arguments are an object or nothing
+    "broken-arguments": {TRIP: {"arguments_broken": 5, "arguments_lost": 3}},
+    "changed-arguments": {TRIP: {"arguments_changed": 8}},
+    # Gemini has calls without an id by right
+    "no-call-id": {TRIP: {"id_missing": 6}},
+    "one-call-id": {TRIP: {"id_repeated": 8}},
+    # Gemini and Responses have no finish of their own for calls
     "stop-with-calls": {TRIP: {"finish_not_tool": 4}},
-    "swap-results": {TRIP: {"misbound": 4}},
-    "drop-results": {TRIP: {"result_lost": 4}},
-    "ignore-choice": {TRIP: {"choice_ignored": 4}},
-    "zero-usage": {PARITY: {"zero_usage": 2}, THINKING: {"[counts_absent]": 2}},
-    "no-usage": {PARITY: {"missing_usage": 2}, THINKING: {"[counts_absent]": 2}},
-    "no-terminal-usage": {PARITY: {"missing_terminal_usage": 2}},
-    "short-total": {PARITY: {"total_mismatch_short": 1}},  # Messages reports no total
-    "hidden-total": {PARITY: {"total_mismatch_hidden_reasoning": 1}},
-    "excess-reasoning": {PARITY: {"reasoning_over_output": 2}},
-    "excess-cache": {PARITY: {"cache_over_input": 1}},  # in Messages the input is what is left beside the cache
-    "zero-output": {PARITY: {"output_zero": 2}, THINKING: {"[counts_absent]": 2}},
-    "zero-input": {PARITY: {"input_zero": 2}},
-    "text-usage": {PARITY: {"invalid_count": 2}, THINKING: {"[counts_absent]": 2}},
-    "over-cap": {PARITY: {"output_over_cap": 2}},
-    "drifting-input": {PARITY: {"input_mismatch": 2}},
-    "inflated-stream": {PARITY: {"output_ratio": 2}},
-    "split-model": {PARITY: {"[not_comparable]": 2}},
-    "lost-reasoning": {PARITY: {"reasoning_lost": 2}},
-    "shrinking-usage": {PARITY: {"usage_shrank": 1}},  # only Messages counts at the start as well
-    "ignore-thinking": {THINKING: {"none_ignored": 2}},
-    "unbounded-thinking": {THINKING: {"over_budget": 1}},  # chat sends a level, which is no ceiling
-    "no-thinking": {THINKING: {"no_reasoning": 2}},
-    "wrong-effort": {THINKING: {"effort_changed": 2}},
+    "swap-results": {TRIP: {"misbound": 8}},
+    "drop-results": {TRIP: {"result_lost": 8}},
+    "ignore-choice": {TRIP: {"choice_ignored": 8}},
+    # Gemini's first event holds words, and in chat nothing tells a first chunk from the next
+    "double-start": SAID_TWICE | {STREAM: {"bad_start": 2}},
+    # a late piece of a call is another call to chat
+    "early-finish": {STREAM: {"out_of_order": 3}, TRIP: {"name_changed": 1, "result_lost": 1}},
+    # Responses says it by the kind of its last event
+    "double-finish": {STREAM: {"finish_twice": 3}},
+    # in Responses and Gemini the end is the finish
+    "no-end": streamed("truncated_stream", 2) | {STREAM: {"no_terminal": 2, "truncated_stream": 2}},
+    # Gemini's last event but one holds words
+    "late-event": SAID_TWICE | {STREAM: {"after_terminal": 4}},
+    # Responses alone repeats it
+    "other-end": {STREAM: {"text_mismatch": 1}},
+    "changing-id": {STREAM: {"identity_changed": 2}},  # Messages says its id once
+    "buffered": {STREAM: {"buffered": 4}},
+    "zero-usage": {PARITY: {"zero_usage": 4}, THINKING: {"[counts_absent]": 4}},
+    "no-usage": {PARITY: {"missing_usage": 4}, THINKING: {"[counts_absent]": 4}},
+    "no-terminal-usage": {PARITY: {"missing_terminal_usage": 4}},
+    # Messages reports no total
+    "short-total": {PARITY: {"total_mismatch_short": 3}},
+    # nor here
+    "hidden-total": {PARITY: {"total_mismatch_hidden_reasoning": 3}},
+    # Gemini counts reasoning beside the output
+    "excess-reasoning": {PARITY: {"reasoning_over_output": 3, "total_mismatch_short": 1}},
+    # in Messages the input is what is left beside the cache
+    "excess-cache": {PARITY: {"cache_over_input": 3}},
+    # Gemini counts reasoning by itself
+    "zero-output": {PARITY: {"output_zero": 4}, THINKING: {"[counts_absent]": 3}},
+    "zero-input": {PARITY: {"input_zero": 4}},
+    "text-usage": {PARITY: {"invalid_count": 4}, THINKING: {"[counts_absent]": 4}},
+    "over-cap": {PARITY: {"output_over_cap": 4}},
+    "drifting-input": {PARITY: {"input_mismatch": 4}},
+    "inflated-stream": {PARITY: {"output_ratio": 4}},
+    "split-model": {PARITY: {"[not_comparable]": 4}},
+    # to Gemini no count of it is none of it
+    "lost-reasoning": {PARITY: {"reasoning_lost": 3}},
+    # only Messages counts at the start as well
+    "shrinking-usage": {PARITY: {"usage_shrank": 1}},
+    # only chat tells its usage in an event of its own
+    "double-usage": {PARITY: {"duplicate_terminal_usage": 1}},
+    "ignore-thinking": {THINKING: {"none_ignored": 4}},
+    # only Messages is sent a budget; a level is no ceiling
+    "unbounded-thinking": {THINKING: {"over_budget": 1}},
+    "no-thinking": {THINKING: {"no_reasoning": 4}},
+    # Gemini does not say
+    "wrong-effort": {THINKING: {"effort_changed": 3}},
     "flat-thinking": {},  # undetermined after one pair; see test_flat_thinking
     "not-listed": {ELIGIBLE: {"callable_unlisted": 1}},
     "not-callable": everywhere("model_not_supported", eligible="ineligible_listed"),
@@ -92,11 +123,11 @@ EXPECTED = {
     "suspended": everywhere("no_credential", eligible="suspended"),
     "cooling": everywhere("cooldown", eligible="suspended"),
     "quota-exhausted": everywhere("quota_exhausted", eligible="quota"),
-    "wrong-answer": {GOOD: {"wrong_answer": 4}, IMAGE: {"seen_but_wrong": 4}, TRIP: {"no_call": 4}},
-    "stale-answer": {GOOD: {"stale_answer": 4}, IMAGE: {"seen_but_wrong": 4}, TRIP: {"no_call": 4}},
+    "wrong-answer": {GOOD: {"wrong_answer": 8}, IMAGE: {"seen_but_wrong": 8}, TRIP: {"no_call": 8}},
+    "stale-answer": {GOOD: {"stale_answer": 8}, IMAGE: {"seen_but_wrong": 8}, TRIP: {"no_call": 8}},
     # to the image canary a filter is a refusal; the others count tokens, which are right
-    "filtered-answer": {GOOD: {"refused_answer": 4}, IMAGE: {"refused_or_recalled": 4}, TRIP: {"no_call": 4}},
-    "odd-finish": {GOOD: {"odd_finish": 4}, TRIP: {"finish_not_tool": 4}},
+    "filtered-answer": {GOOD: {"refused_answer": 8}, IMAGE: {"refused_or_recalled": 8}, TRIP: {"no_call": 8}},
+    "odd-finish": {GOOD: {"odd_finish": 8}, TRIP: {"finish_not_tool": 8}},
     "empty-answer": everywhere("empty_answer"),
     "html-200": everywhere("html"),
     "business-error-200": everywhere("business_error"),
@@ -111,7 +142,7 @@ EXPECTED = {
     "rate-limited": everywhere("rate_limited"),
     "forbidden": everywhere("permission"),
     "unpaid": everywhere("billing"),
-    "too-large": everywhere("too_large") | {IMAGE: {"stringified": 4}},
+    "too-large": everywhere("too_large") | {IMAGE: {"stringified": 8}},
     "bad-request": everywhere("bad_request"),
     "server-error": everywhere("upstream_error"),
     "upstream-timeout": everywhere("upstream_timeout"),
@@ -219,7 +250,7 @@ def test_every_reason_of_a_scenario_is_reached_here():
 
 async def test_flat_thinking_is_found_by_the_fifth_pair(clock, draw):
     runs = [each for each in await run(EMBEDDED, "flat-thinking", clock, draw, 5) if each.case.scenario == THINKING]
-    assert [each.finding.outcome for each in runs] == ([Outcome.PASS] * 4 + [Outcome.FAIL]) * 2
+    assert [each.finding.outcome for each in runs] == ([Outcome.PASS] * 4 + [Outcome.FAIL]) * 4
     assert {str(each.finding.reason) for each in runs} == {"", "order_flat"}
 
 
@@ -246,10 +277,15 @@ TRANSLATED = [
 ]
 
 
-@pytest.mark.parametrize("dialect", ["openai_chat", "anthropic_messages"])
+# cut after Responses' first events, which say nothing that a Gemini stream could say
+CUT_EARLY = {("stream-cut", "openai_responses"): {TRIP: {"truncated_stream": 3, "empty_body": 1}}}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("model", TRANSLATED)
 async def test_fault_behind_a_provider_of_one_dialect(model, dialect, mirror_url, clock, draw):
     provider = f"up: {{url: '{mirror_url}', profile: mirror, dialects: [{dialect}]}}"
     text = f"gateways: {{it: {{kind: embedded, models: [mirror/healthy], {LIMITS}, providers: {{{provider}}}}}}}"
     runs = await run(text, model, clock, draw)
-    assert verdicts(runs) == {name: counts for name, counts in EXPECTED[model].items() if counts}
+    expected = EXPECTED[model] | CUT_EARLY.get((model, dialect), {})
+    assert verdicts(runs) == {name: counts for name, counts in expected.items() if counts}

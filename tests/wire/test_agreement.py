@@ -9,13 +9,14 @@ import openai
 import pytest
 from anthropic.types import Message as AnthropicMessage
 from anthropic.types import RawMessageStreamEvent
+from google.genai.types import GenerateContentResponse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import TypeAdapter
 
 from llm_canaries.wire.dialects import DIALECTS
-from llm_canaries.wire.event import End, Event, Head, fold, unfold
+from llm_canaries.wire.event import Broken, End, Event, Head, fold, unfold
 from llm_canaries.wire.message import Finish, Part, Refusal, Reply, Text, Thought, ToolCall, Usage
 from llm_canaries.wire.sse import Decoder, Frame
 
@@ -31,10 +32,11 @@ JSONS = st.recursive(
 ARGUMENTS = st.dictionaries(NAMES, JSONS, max_size=3).map(
     lambda value: json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 )
+SEALS = st.from_regex(r"[A-Za-z0-9+/]{8}", fullmatch=True)  # base64, as all makers' are
 PARTS: st.SearchStrategy[Part] = st.one_of(
     WORDS.map(Text),
-    st.builds(Thought, WORDS, st.none() | NAMES),
-    NAMES.map(lambda data: Thought(redacted=data)),
+    st.builds(Thought, WORDS, st.none() | SEALS),
+    SEALS.map(lambda data: Thought(redacted=data)),
     WORDS.map(Refusal),
     st.builds(ToolCall, NAMES, NAMES, ARGUMENTS),
 )
@@ -51,23 +53,31 @@ def usages(draw: st.DrawFn) -> Usage:
 
 NATIVE = {
     "openai_chat": ["stop", "length", "tool_calls", "content_filter", "error", "network_error"],
+    "openai_responses": ["completed", "incomplete/max_output_tokens", "incomplete/content_filter", "failed", "odd"],
     "anthropic_messages": ["end_turn", "stop_sequence", "max_tokens", "tool_use", "refusal", "pause_turn", "new_word"],
+    "gemini": ["STOP", "MAX_TOKENS", "SAFETY", "OTHER", "NEW_REASON"],
 }
-CANON = {"stop": Finish.STOP, "end_turn": Finish.STOP, "stop_sequence": Finish.STOP_SEQUENCE, "length": Finish.LENGTH,
+CANON = {"completed": Finish.STOP, "incomplete/max_output_tokens": Finish.LENGTH, "failed": Finish.ERROR,
+         "incomplete/content_filter": Finish.FILTER,
+         "stop": Finish.STOP, "end_turn": Finish.STOP, "stop_sequence": Finish.STOP_SEQUENCE, "length": Finish.LENGTH,
          "max_tokens": Finish.LENGTH, "tool_calls": Finish.TOOL, "tool_use": Finish.TOOL, "error": Finish.ERROR,
-         "content_filter": Finish.FILTER, "refusal": Finish.FILTER, "pause_turn": Finish.PAUSE}  # fmt: skip
+         "content_filter": Finish.FILTER, "refusal": Finish.FILTER, "pause_turn": Finish.PAUSE, "STOP": Finish.STOP,
+         "MAX_TOKENS": Finish.LENGTH, "SAFETY": Finish.FILTER, "OTHER": Finish.ERROR}  # fmt: skip
 
 
 @st.composite
 def replies(draw: st.DrawFn, speaker: str) -> Reply:
-    native = draw(st.sampled_from(NATIVE[speaker]))
+    native, content = draw(st.sampled_from(NATIVE[speaker])), tuple(draw(st.lists(PARTS, max_size=5)))
+    # Gemini's turns all end alike, and so do those of Responses
+    calls = native in ("STOP", "completed") and any(isinstance(part, ToolCall) for part in content)
+    declined = native == "completed" and any(isinstance(part, Refusal) for part in content)
     return Reply(
         dialect=speaker,
         id=draw(NAMES),
         model=draw(NAMES),
         created=draw(COUNTS),
-        content=tuple(draw(st.lists(PARTS, max_size=5))),
-        finish=CANON.get(native, Finish.UNKNOWN),
+        content=content,
+        finish=Finish.TOOL if calls else Finish.FILTER if declined else CANON.get(native, Finish.UNKNOWN),
         finish_native=native,
         stop_sequence="END" if native == "stop_sequence" else None,
         usage=draw(usages()),
@@ -92,7 +102,7 @@ def read(name: str, body: bytes) -> Reply:
     for frame in frames_of(body):
         events += reader.feed(frame)
     events += reader.close()
-    assert isinstance(events[-1], End)
+    assert isinstance(events[-1], End | Broken)  # Responses ends with an error where others say why they finished
     reply = fold(name, events)
     assert reply is not None
     return reply
@@ -109,6 +119,13 @@ def gist(name: str, reply: Reply) -> dict[str, Any]:
     return kinds | {"calls": reply.calls} | _rest(reply)
 
 
+def words(name: str, reply: Reply) -> str:
+    """The visible words; a refusal comes last in chat."""
+    said = [part for part in reply.content if isinstance(part, Text | Refusal)]
+    order = sorted(said, key=lambda part: name == "openai_chat" and isinstance(part, Refusal))
+    return "".join(part.text for part in order)
+
+
 def _rest(reply: Reply) -> dict[str, Any]:
     keys = ("id", "model", "created", "finish", "finish_native", "usage", "effort")
     return {key: getattr(reply, key) for key in keys}
@@ -123,7 +140,7 @@ def test_stream_and_whole_agree(name: str, speaker: str) -> None:
         whole = DIALECTS[name].read_reply(DIALECTS[name].write_reply(reply).body)
         assert gist(name, read(name, streamed(name, reply))) == gist(name, whole)
         assert [call.arguments for call in whole.calls] == [call.arguments for call in reply.calls]
-        assert whole.text == reply.text
+        assert words(name, whole) == words(name, reply)
         if name == "anthropic_messages" == speaker and not any(isinstance(p, Refusal) for p in reply.content):
             assert whole.content == reply.content
         if name == speaker:
@@ -165,7 +182,8 @@ def test_a_finish_that_chat_has_no_word_for_is_a_loss() -> None:
 
 @pytest.mark.parametrize("speaker", DIALECTS)
 def test_openai_types_accept_what_is_written(speaker: str) -> None:
-    known = ("stop", "length", "tool_calls", "content_filter", "end_turn", "max_tokens", "tool_use", "refusal")
+    known = ("stop", "length", "tool_calls", "content_filter", "end_turn", "max_tokens", "tool_use", "refusal",
+             "STOP", "MAX_TOKENS", "SAFETY", "completed", "incomplete/max_output_tokens")  # fmt: skip
 
     @SOME
     @given(replies(speaker).filter(lambda reply: reply.finish_native in known))
@@ -181,7 +199,7 @@ def test_openai_types_accept_what_is_written(speaker: str) -> None:
 
 @pytest.mark.parametrize("speaker", DIALECTS)
 def test_anthropic_types_accept_what_is_written(speaker: str) -> None:
-    odd = ("new_word", "network_error", "error")
+    odd = ("new_word", "network_error", "error", "OTHER", "NEW_REASON", "failed", "odd")
     events: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 
     @SOME
@@ -191,6 +209,23 @@ def test_anthropic_types_accept_what_is_written(speaker: str) -> None:
         assert len(message.content) == len(reply.content)
         for frame in frames_of(streamed("anthropic_messages", reply)):
             assert events.validate_json(frame.data).type == frame.event
+
+    check()
+
+
+@pytest.mark.parametrize("speaker", DIALECTS)
+def test_google_types_accept_what_is_written(speaker: str) -> None:
+    @SOME
+    @given(replies(speaker).filter(lambda reply: reply.finish is not Finish.UNKNOWN))
+    def check(reply: Reply) -> None:
+        said = GenerateContentResponse.model_validate_json(DIALECTS["gemini"].write_reply(reply).body)
+        assert said.response_id == reply.id
+        calls = [part.function_call for part in said.parts or () if part.function_call]
+        assert [call.name for call in calls] == [call.name for call in reply.calls]
+        words = [part.text or "" for part in said.parts or () if not part.thought]
+        assert "".join(words) == reply.text
+        for frame in frames_of(streamed("gemini", reply)):
+            GenerateContentResponse.model_validate_json(frame.data)
 
     check()
 

@@ -7,10 +7,10 @@ import pytest
 
 from llm_canaries.wire.answer import Received, objections, read_answer
 from llm_canaries.wire.event import Delta, End, Finished, Head, Liveness, UsageSeen
-from llm_canaries.wire.exchange import Exchange, Send
+from llm_canaries.wire.exchange import Exchange, Reasoning, Send
 from llm_canaries.wire.fault import Fault
 from llm_canaries.wire.fault import FaultReason as R
-from llm_canaries.wire.message import Finish, Usage
+from llm_canaries.wire.message import Ask, Finish, Thinking, Usage
 from llm_canaries.wire.profile import Profile
 
 CHAT, MESSAGES = "openai_chat", "anthropic_messages"
@@ -278,3 +278,26 @@ def test_objections() -> None:
     assert objections((head,)) == (), "a stream that is cut has a fault, not an objection"
     assert objections((head, stop, end, UsageSeen(Usage(output=1)))) == ("event_after_end",)
     assert objections((head, end, stop, end)) == ("event_after_end",)
+
+
+def thinking_of(ask: Ask | bytes, body: bytes, translated: Thinking | None = None) -> Reasoning:
+    got = Received(sent=b"", status=200, headers=(("content-type", JSON),), body=body, translated=translated)
+    return read_answer(Send(ask=ask, dialect=MESSAGES), got, NOW).thinking
+
+
+def test_thinking_is_kept_as_requested_translated_and_applied() -> None:
+    ask = Ask(dialect=MESSAGES, model="m(high)", messages=(), thinking=Thinking(effort="low"))
+    applied = json.dumps(json.loads(message(HELLO)) | {"output_config": {"effort": "medium"}}).encode()
+    budget = Thinking(mode="enabled", budget=24576)
+    assert thinking_of(ask, applied, budget) == Reasoning(
+        requested=Thinking(effort="high"), translated=budget, applied="medium"
+    )
+    assert thinking_of(b"{}", message(HELLO)) == Reasoning()
+
+
+def test_a_refusal_tells_the_limit_that_it_met() -> None:
+    refusal = b'{"error":{"type":"usage_limit_reached","message":"no","resets_in_seconds":60}}'
+    got = Received(sent=b"", status=429, body=refusal)
+    (quota,) = read_answer(Send(ask=b"{}", dialect=CHAT), got, NOW).quota
+    assert (quota.scope, quota.used_ratio, quota.reset_at) == ("plan", 1.0, NOW + 60)
+    assert read_answer(Send(ask=b"{}", dialect=CHAT), Received(sent=b"", status=200, body=refusal), NOW).quota == ()

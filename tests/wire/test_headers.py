@@ -1,8 +1,8 @@
-"""Covers wire/headers.py: lookup without case, and every form of Retry-After."""
+"""Covers wire/headers.py: lookup without case, every form of Retry-After, and times in headers."""
 
 import pytest
 
-from llm_canaries.wire.headers import header, retry_after
+from llm_canaries.wire.headers import go_duration, header, instant, number, retry_after
 
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 
@@ -38,3 +38,44 @@ def test_names_are_found_without_case_and_the_first_wins() -> None:
 )
 def test_retry_after(headers: dict[str, str], expected: float | None) -> None:
     assert retry_after(tuple(headers.items()), NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("5", 5.0), ("-1.5", -1.5), ("1e14", 1e14), ("1e15", None), ("nan", None), ("inf", None), ("", None), ("x", None)],
+)
+def test_numbers(value: str, expected: float | None) -> None:
+    assert number(value) == expected
+    assert number(None) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("38s", 38.0), ("1h2m3.5s", 3723.5), ("20ms", 0.02), ("0s", 0.0), ("5", None), ("-5s", None), ("", None)],
+)
+def test_go_durations(value: str, expected: float | None) -> None:
+    assert go_duration(value) == expected
+    assert go_duration("9" * 400 + "s") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("1700000060", 60.0),
+        ("1700000060.5", 60.5),
+        ("1700000060000", 60.0),
+        ("2023-11-14T22:14:20Z", 60.0),
+        ("2023-11-14T23:14:20+01:00", 60.0),
+        ("2023-11-14T22:14:20", 60.0),
+        ("1700000000", None),
+        ("2023-11-14T22:13:00Z", None),
+        ("60", None),
+        ("9999-12-31T23:59:59Z", None),
+        ("0001-01-01T00:00:00+23:59", None),
+        ("nan", None),
+        ("", None),
+    ],
+)
+def test_instants(value: str, expected: float | None) -> None:
+    at = instant(value, NOW)
+    assert (None if at is None else at - NOW) == expected

@@ -3,41 +3,20 @@
 import json
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from spoiling import MANY, PATH, read_asks, read_replies, read_streams, spoiled
 
 from llm_canaries.wire.dialects import DIALECTS
-from llm_canaries.wire.event import Event, fold, unfold
-from llm_canaries.wire.fault import read_envelope, read_fault
+from llm_canaries.wire.envelope import read_envelope
+from llm_canaries.wire.fault_reading import read_fault
 from llm_canaries.wire.json import WireError
-from llm_canaries.wire.message import Ask, Reply
-from llm_canaries.wire.profile import Profile
-from llm_canaries.wire.quota import read_quota
+from llm_canaries.wire.message import Models
+from llm_canaries.wire.quota_reading import read_quota
 from llm_canaries.wire.sse import Decoder, Frame
-
-MANY = settings(max_examples=200, deadline=None, derandomize=True)
-
-WORDS = (
-    *("text", "image", "image_url", "tool_use", "tool_result", "thinking", "redacted_thinking", "function", "base64"),
-    *("url", "user", "assistant", "system", "tool", "developer", "document", "file", "refusal", "enabled", "auto"),
-    *("input_json_delta", "text_delta", "message_start", "message_delta", "content_block_start", "error", "any"),
-)
-KEYS = (
-    *("type", "text", "content", "role", "id", "name", "input", "source", "data", "url", "message", "error", "code"),
-    *("function", "arguments", "tool_calls", "usage", "choices", "delta", "index", "status", "detail", "msg", "model"),
-    *("image_url", "signature", "thinking", "is_error", "tool_use_id", "finish_reason", "success", "details", "title"),
-)
-NUMBERS = st.sampled_from([0, -1, 5, 2**63, 10**40, 1.5, -0.0, 1e300])
-LEAVES = st.none() | st.booleans() | NUMBERS | st.sampled_from([*WORDS, "", "\u2028", "data:a;base64,QQ"])
-VALUES = st.recursive(
-    LEAVES,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
-    max_leaves=12,
-)
 
 CHAT_ASK = {
     "model": "m",
@@ -101,32 +80,6 @@ FAULT = {"error": {"message": "m", "type": "t", "code": 5, "param": "p", "detail
          "detail": [{}], "message": "m", "code": "c"}  # fmt: skip
 
 
-def paths(value: Any) -> list[tuple[Any, ...]]:
-    """Where every value inside `value` stands."""
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [(), *((key, *rest) for key, each in inside for rest in paths(each))]
-
-
-def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
-    """`value` with `new` at `path`."""
-    if not path:
-        return new
-    inner = replaced(value[path[0]], path[1:], new)
-    if isinstance(value, dict):
-        return value | {path[0]: inner}
-    return [*value[: path[0]], inner, *value[path[0] + 1 :]]
-
-
-def spoiled(*bodies: Any) -> st.SearchStrategy[bytes]:
-    """A known body with one or two of its values replaced by any JSON value, or any JSON at all."""
-    places = [(body, path) for body in bodies for path in paths(body)]
-    one = st.builds(lambda place, new: replaced(*place, new), st.sampled_from(places), VALUES)
-    less = st.builds(lambda body, keys: {k: v for k, v in body.items() if k not in keys}, st.sampled_from(bodies),
-                     st.sets(st.sampled_from(KEYS)))  # fmt: skip
-    texts = (one | less | VALUES).map(lambda value: json.dumps(value).encode())
-    return texts | st.binary(max_size=30)
-
-
 def deep(depth: int) -> list[bytes]:
     """Bodies whose known fields hold arrays `depth` deep."""
     nest = "[" * depth + "]" * depth
@@ -144,55 +97,6 @@ def deep(depth: int) -> list[bytes]:
             )
         ),
     ]
-
-
-def well_typed(value: Ask | Reply) -> None:
-    """Every typed field of `value` holds its declared type, all the way down."""
-    msgspec.convert(msgspec.to_builtins(value), type(value))
-
-
-def read_asks(name: str, body: bytes) -> None:
-    try:
-        ask = DIALECTS[name].read_ask(body, "/")
-    except WireError:
-        return
-    well_typed(ask)
-    for other in DIALECTS.values():
-        written = other.write_ask(ask, Profile())
-        other.read_ask(written.body, written.path)
-
-
-def read_replies(name: str, body: bytes) -> None:
-    try:
-        reply = DIALECTS[name].read_reply(body)
-    except WireError:
-        return
-    well_typed(reply)
-    for other in DIALECTS.values():
-        other.read_reply(other.write_reply(reply).body)
-    assert fold(name, unfold(reply)) is not None
-
-
-def read_streams(name: str, *bodies: bytes) -> None:
-    reader, events = DIALECTS[name].reader(), list[Event]()
-    for body in bodies:
-        try:
-            events += reader.feed(Frame(data=body.decode("utf-8", "replace")))
-        except WireError:
-            continue
-    events += reader.close()
-    for event in events:
-        msgspec.convert(msgspec.to_builtins(event), type(event))
-    if (reply := fold(name, events)) is not None:
-        well_typed(reply)
-    for other in DIALECTS.values():
-        writer = other.writer(fold_head(reply))
-        b"".join(writer.feed(event) for event in events)
-
-
-def fold_head(reply: Reply | None) -> Any:
-    """A head for any answer."""
-    return unfold(reply or Reply(dialect="", id="", model=""))[0]
 
 
 @MANY
@@ -254,7 +158,7 @@ def test_faults(body: bytes, status: int, value: str) -> None:
 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_models(name: str) -> None:
-    page = {"object": "list", "data": [{"id": "a"}, {"id": "b"}]}
+    page = json.loads(DIALECTS[name].write_models(Models(("a", "b"))))
 
     @MANY
     @given(spoiled(page))
@@ -278,7 +182,7 @@ def test_deep_nesting(name: str, depth: int) -> None:
     for body in deep(depth):
         assert read_envelope(body, 0) is None or read_fault(400, (), body, 0).status == 400
         feed = partial(dialect.reader().feed, Frame(data=body.decode()))
-        asked = partial(dialect.read_ask, body, "/")
+        asked = partial(dialect.read_ask, body, PATH)
         for read in (feed, asked, partial(dialect.read_reply, body), partial(dialect.read_models, body)):
             with suppress(WireError):
                 read()

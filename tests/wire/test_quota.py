@@ -1,95 +1,32 @@
-"""Covers wire/quota.py: the two header families, and that absent, junk and past are not zero."""
+"""Covers wire/quota.py: what is known, what is used up, and that shares stay shares."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from llm_canaries.wire.quota import Quota, read_quota
-
-NOW = 1_700_000_000.0
-
-
-def reset(value: str) -> float | None:
-    (quota,) = read_quota((("x-ratelimit-remaining-tokens", "5"), ("x-ratelimit-reset-tokens", value)), NOW)
-    return None if quota.reset_at is None else round(quota.reset_at - NOW, 6)
+from llm_canaries.wire.quota import Quota, share, used
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"),
+    ("remaining", "limit", "ratio"),
+    [(25, 100, 0.75), (0, 100, 1.0), (100, 100, 0.0), (9, 3, 0.0), (-4, 3, 1.0), (9, 0, None), (None, 3, None)],
+)
+def test_used(remaining: float | None, limit: float | None, ratio: float | None) -> None:
+    assert used(remaining, limit) == ratio
+
+
+def test_share() -> None:
+    assert [share(part, 100) for part in (None, -3, 0, 42, 100, 250)] == [None, 0.0, 0.0, 0.42, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("quota", "known", "exhausted"),
     [
-        ("20ms", 0.02),
-        ("1s", 1),
-        ("6m0s", 360),
-        ("1h2m3.5s", 3723.5),
-        ("24h0m0s", 86400),
-        ("0s", 0),
-        ("250us", 0.00025),
-        ("250µs", 0.00025),
-        ("2023-11-14T22:14:20Z", 60),
-        ("2023-11-14T23:14:20+01:00", 60),
-        ("2023-11-14T22:14:20.500Z", 60.5),
-        ("2023-11-14T22:14:20", 60),
-        ("2023-11-14T22:13:00Z", None),
-        ("0001-01-01T00:00:00+23:59", None),
-        ("soon", None),
-        ("", None),
-        ("-5s", None),
-        ("5", None),
-        ("5 s", None),
-        ("9" * 400 + "s", None),
+        (Quota(scope="a", unit="tokens"), 0, None),
+        (Quota(scope="a", unit="tokens", limit=5), 1, None),
+        (Quota(scope="a", unit="tokens", remaining=0), 1, True),
+        (Quota(scope="a", unit="tokens", remaining=3, limit=5, used_ratio=0.4, reset_at=9.0), 4, False),
+        (Quota(scope="a", unit="ratio", used_ratio=1.0), 1, True),
+        (Quota(scope="a", unit="ratio", used_ratio=0.99), 1, False),
     ],
 )
-def test_reset(value: str, seconds: float | None) -> None:
-    assert reset(value) == seconds
-
-
-def test_openai_scopes() -> None:
-    headers = (
-        ("X-RateLimit-Limit-Requests", "100"),
-        ("x-ratelimit-remaining-requests", "25"),
-        ("x-ratelimit-reset-requests", "1s"),
-        ("x-ratelimit-limit-tokens", "40000"),
-        ("x-ratelimit-remaining-tokens", "0"),
-        ("x-ratelimit-remaining-project-tokens", "7"),
-        ("content-type", "application/json"),
-    )
-    assert read_quota(headers, NOW) == (
-        Quota(scope="project-tokens", unit="tokens", remaining=7),
-        Quota(scope="requests", unit="requests", remaining=25, limit=100, used_ratio=0.75, reset_at=NOW + 1),
-        Quota(scope="tokens", unit="tokens", remaining=0, limit=40000, used_ratio=1.0),
-    )
-
-
-def test_anthropic_scopes_also_behind_litellm() -> None:
-    headers = (
-        ("anthropic-ratelimit-input-tokens-limit", "1000"),
-        ("anthropic-ratelimit-input-tokens-remaining", "1000"),
-        ("anthropic-ratelimit-input-tokens-reset", "2023-11-14T22:14:20Z"),
-        ("llm_provider-anthropic-ratelimit-requests-remaining", "3"),
-    )
-    assert read_quota(headers, NOW) == (
-        Quota(scope="input-tokens", unit="tokens", remaining=1000, limit=1000, used_ratio=0, reset_at=NOW + 60),
-        Quota(scope="requests", unit="requests", remaining=3),
-    )
-
-
-@pytest.mark.parametrize("junk", ["many", "", "-1", "nan", "inf", "1e300"])
-def test_junk_is_absent_and_absent_is_none(junk: str) -> None:
-    assert read_quota((("x-ratelimit-remaining-tokens", junk), ("x-ratelimit-reset-tokens", "1s")), NOW) == ()
-    assert read_quota((), NOW) == ()
-
-
-def test_the_ratio_stays_between_zero_and_one() -> None:
-    (more,) = read_quota((("x-ratelimit-remaining-tokens", "9"), ("x-ratelimit-limit-tokens", "3")), NOW)
-    assert more.used_ratio == 0
-    (none,) = read_quota((("x-ratelimit-remaining-tokens", "9"), ("x-ratelimit-limit-tokens", "0")), NOW)
-    assert none.used_ratio is None
-
-
-@settings(max_examples=200, deadline=None, derandomize=True)
-@given(st.one_of(st.text(max_size=30), st.from_regex(r"[0-9hmsun.µ:TZ+-]{0,25}", fullmatch=True)))
-def test_no_value_raises(value: str) -> None:
-    names = ("x-ratelimit-remaining-tokens", "x-ratelimit-limit-tokens", "x-ratelimit-reset-tokens")
-    for quota in read_quota(tuple((name, value) for name in names), NOW):
-        assert quota.used_ratio is None or 0 <= quota.used_ratio <= 1
-    reset(value)
+def test_what_is_known(quota: Quota, known: int, exhausted: bool | None) -> None:
+    assert (quota.known, quota.exhausted) == (known, exhausted)

@@ -17,13 +17,15 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import TypeAdapter
 
 from llm_canaries.wire.dialects import DIALECTS
+from llm_canaries.wire.envelope import read_envelope
 from llm_canaries.wire.event import Broken, End, Event, Finished, Head, Liveness, UsageSeen, fold, unfold
-from llm_canaries.wire.fault import FaultReason, read_envelope, read_fault
+from llm_canaries.wire.fault import FaultReason
+from llm_canaries.wire.fault_reading import read_fault
 from llm_canaries.wire.json import WireError
 from llm_canaries.wire.message import Ask, Reply, Usage
 from llm_canaries.wire.profile import Profile
 from llm_canaries.wire.sse import Decoder
-from llm_canaries.wire.usage import Law, broken_laws
+from llm_canaries.wire.usage_laws import Law, broken_laws
 
 BESIDE = Path(__file__).parents[2] / ".." / "shared" / "recordings"
 FOLDER = Path(os.environ.get("WIRE_RECORDINGS_DIR") or BESIDE)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from llm_canaries.canary.canary import Case, Severity
 from llm_canaries.canary.scenarios.table import SCENARIOS
@@ -98,7 +99,8 @@ def _cells(
 def _facts(model: ModelConfig, profile: Profile) -> ModelFacts:
     """What the user says of a model, before what the profile knows of it."""
     known = profile.facts(model.id)
-    return ModelFacts(
+    return replace(
+        known,
         vision=known.vision if model.vision is None else model.vision,
         thinking=known.thinking if model.thinking is None else model.thinking,
         thinking_off=known.thinking_off if model.thinking_off is None else model.thinking_off,

@@ -12,6 +12,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {  # name: module below cli, one line 
     "explain": ("explain", "Explain a reason: what it means, what to check, what to do."),
     "check": ("check", "Check a configuration and the definitions; all problems at once."),
     "serve": ("serve", "Run the sidecar: canaries on a schedule, metrics, alerts, notifications."),
+    "proxy": ("proxy", "Serve the embedded core over HTTP: a small gateway in four dialects."),
     "rules": ("rules", "Check rule files, or run their unit tests."),
     "notify": ("notify", "Check the receivers, or send each a test message."),
     "schema": ("schema", "Print the JSON Schema of canaries.yml, for editors."),

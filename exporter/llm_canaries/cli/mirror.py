@@ -19,7 +19,7 @@ from llm_canaries.proxy.clock import Clock
 @click.option("--listen", default="127.0.0.1:9878", show_default=True, metavar="HOST:PORT", help="Where to listen.")
 @click.option("--list", "only_list", is_flag=True, help="List the models and what each does, and end.")
 def command(listen: str, only_list: bool) -> None:
-    """Serve the mirror provider: Chat Completions and Messages, a healthy model and one for every fault.
+    """Serve the mirror provider: every dialect, a healthy model and one for every fault.
 
     Any key is accepted and none is kept. Stop it with Ctrl-C or SIGTERM.
     """

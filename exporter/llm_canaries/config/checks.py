@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from llm_canaries.config.known import Known
 from llm_canaries.config.params import check_params
 from llm_canaries.config.problems import Path, Problems, allowed, listed, plain, quoted
+from llm_canaries.config.routing import EMBEDDED_ONLY, check_routing
 from llm_canaries.config.values import Refused, parse_duration, parse_level, parse_ratio
 
 Data = Mapping[str, object]
@@ -113,11 +114,13 @@ def _check_gateway(gateway: Data, path: Path, known: Known, problems: Problems) 
     if deployed and "url" not in gateway:
         message = f"missing key `url`; a gateway of kind {quoted(kind)} needs it, such as `http://localhost:8317`"
         problems.add(path, message, key=True)
-    for key in ("providers",) if deployed else ("url", "api_key", "headers"):
+    for key in EMBEDDED_ONLY if deployed else ("url", "api_key", "headers"):
         if key in gateway:
             instead = "only `embedded` has them" if deployed else "its `providers` say where asks go"
             message = f"`{key}` is not for gateways of kind {quoted(kind)}; remove it, {instead}"
             problems.add((*path, key), message, key=True)
+    if not deployed:
+        check_routing(gateway, path, problems)
 
 
 def _check_choice(canary: Data, path: Path, known: Known, problems: Problems) -> None:

@@ -7,8 +7,12 @@ import msgspec
 
 from llm_canaries.config.known import Known
 from llm_canaries.config.params import SECONDS
+from llm_canaries.config.provider import AliasConfig, CredentialConfig, ProviderConfig
+from llm_canaries.config.routing import EMBEDDED_ONLY
 from llm_canaries.config.schema import CanaryConfig, Config, GatewayConfig, ModelConfig
 from llm_canaries.config.values import DURATION_FORM
+
+_SHORT_KEYS = [{"required": ["api_key"]}, {"required": ["token_file"]}]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -21,6 +25,10 @@ def json_schema(known: Known) -> dict[str, object]:
     text = {"type": "string", "minLength": 1}
     shapes[GatewayConfig.__name__]["properties"]["models"]["items"] = {"anyOf": [text, model]}
     shapes[GatewayConfig.__name__] |= _of_a_kind()
+    alias = {"$ref": f"#/$defs/{AliasConfig.__name__}"}
+    shapes[ProviderConfig.__name__]["properties"]["aliases"]["additionalProperties"] = {"anyOf": [text, alias]}
+    shapes[ProviderConfig.__name__] |= {"not": {"required": ["credentials"], "anyOf": _SHORT_KEYS}}
+    shapes[CredentialConfig.__name__] |= {"anyOf": _SHORT_KEYS}
     shapes[CanaryConfig.__name__] |= _of_a_scenario(known, shapes)
     for shape in (schema, *shapes.values()):
         shape.pop("description", None)  # docstrings speak of Python
@@ -60,7 +68,7 @@ def _of_a_kind() -> dict[str, Any]:
     return {
         "if": {"properties": {"kind": {"const": "embedded"}}, "required": ["kind"]},
         "then": {"properties": absent},
-        "else": {"properties": {"providers": False}, "required": ["url"]},
+        "else": {"properties": dict.fromkeys(EMBEDDED_ONLY, False), "required": ["url"]},
     }
 
 

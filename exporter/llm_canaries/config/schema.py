@@ -4,23 +4,22 @@ A field's description is what editors show and what a message says when the key 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    ValidationInfo,
-    WithJsonSchema,
-)
-from pydantic_core import CoreSchema, core_schema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from llm_canaries.config.known import Known
-from llm_canaries.config.problems import allowed
+from llm_canaries.config.provider import BreakerConfig, ProviderConfig, RetriesConfig
+from llm_canaries.config.shape import (
+    DefinitionName,
+    Dialects,
+    Filled,
+    KindName,
+    Patterns,
+    ProfileName,
+    ScenarioName,
+    Shape,
+    one_of,
+)
 from llm_canaries.config.values import (
     Bool,
     Duration,
@@ -35,54 +34,6 @@ from llm_canaries.config.values import (
     Size,
     Url,
 )
-
-
-@dataclass(frozen=True)
-class Of:
-    """A name out of one table of `Known`, found in the validation's context; anything goes without one."""
-
-    noun: str
-    table: str
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.with_info_after_validator_function(self.check, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"type": "string", "x-known": self.table}
-
-    def check(self, value: str, info: ValidationInfo) -> str:
-        """The value, if the table has it. Raises Refused."""
-        if isinstance(info.context, Known) and value not in (names := getattr(info.context, self.table)):
-            raise Refused(f"is not a known {self.noun}; {allowed(value, names)}")
-        return value
-
-
-@dataclass(frozen=True)
-class NotEmpty:
-    """A list or mapping with something in it."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self.check, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        found = handler(schema)
-        bounds = {"minItems": 1, "uniqueItems": True} if found["type"] == "array" else {"minProperties": 1}
-        return found | bounds
-
-    def check(self, value: Any) -> Any:
-        """The value. Raises Refused."""
-        if not value:
-            raise Refused("is empty; write at least one")
-        return value
-
-
-def _one_of(noun: str, *names: str) -> BeforeValidator:
-    def check(value: object) -> object:
-        if value not in names:
-            raise Refused(f"is not a {noun}; {allowed(value, names)}")
-        return value
-
-    return BeforeValidator(check)
 
 
 def _model(value: object) -> object:
@@ -103,16 +54,15 @@ def _ways(value: object) -> object:
     return tuple(value)
 
 
-Filled = NotEmpty()
-KindName = Annotated[str, Of("kind", "kinds")]
-DialectName = Annotated[str, Of("dialect", "dialects")]
-ProfileName = Annotated[str, Of("profile", "profiles")]
-ScenarioName = Annotated[str, Of("scenario", "scenarios")]
-DefinitionName = Annotated[str, Of("definition", "definitions")]
-Dialects = Annotated[tuple[DialectName, ...], Filled]
-Patterns = Annotated[tuple[Line, ...], Filled]
-Severity = Annotated[Literal["warning", "critical"], _one_of("severity", "warning", "critical")]
-LevelName = Annotated[Literal["warning", "critical"], _one_of("level", "warning", "critical")]
+def _dollars(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e6:
+        raise Refused("is not a price; write dollars per million tokens, such as `2.5`")
+    return float(value)
+
+
+Dollars = Annotated[float, BeforeValidator(_dollars), WithJsonSchema({"type": "number", "minimum": 0})]
+Severity = Annotated[Literal["warning", "critical"], one_of("severity", "warning", "critical")]
+LevelName = Annotated[Literal["warning", "critical"], one_of("level", "warning", "critical")]
 Thresholds = Mapping[Name, Annotated[Mapping[LevelName, Level], Filled]]
 Params = Mapping[str, Any]
 Stream = Annotated[
@@ -127,12 +77,6 @@ Stream = Annotated[
         }
     ),
 ]
-
-
-class Shape(BaseModel):
-    """A mapping with these keys and no others."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
 
 class ModelConfig(Shape):
@@ -161,18 +105,6 @@ class Budget(Shape):
     tokens: Annotated[int, Field(gt=0)] = Field(default=2_000_000, description="tokens a day, 2000000 if absent")
 
 
-class ProviderConfig(Shape):
-    """An upstream of the embedded core."""
-
-    url: Url = Field(description="the provider's base URL")
-    api_key: Secret | None = Field(default=None, description="its key, as `${VARIABLE}` or `${file:/path}`")
-    profile: ProfileName = Field(default="generic", description="what is known of the provider")
-    dialects: Dialects | None = Field(default=None, description="the dialects it speaks")
-    prefix: Name = Field(default="", description="its models are asked for as `prefix/model`")
-    models: Patterns = Field(default=("*",), description="patterns of the model ids it serves")
-    aliases: Mapping[Line, Line] = Field(default={}, description="other names of its models: `alias: model`")
-
-
 class GatewayConfig(Shape):
     """A system that asks are sent to; `dialects` None means the kind's own, `providers` None the built-in mirror."""
 
@@ -190,6 +122,14 @@ class GatewayConfig(Shape):
     providers: Annotated[dict[Name, ProviderConfig], Filled] | None = Field(
         default=None, description="upstreams of an embedded gateway"
     )
+    pins: Mapping[Line, Name] = Field(
+        default={}, description="the one provider of a workload (header `x-canary-workload`): `workload: provider`"
+    )
+    force_model_prefix: Bool = Field(
+        default=True, description="`false`: models of a provider with a prefix go without it, too"
+    )
+    breaker: BreakerConfig = Field(default=BreakerConfig(), description="when providers are left alone")
+    retries: RetriesConfig = Field(default=RetriesConfig(), description="how often clients' asks are made again")
 
 
 class CanaryConfig(Shape):
@@ -245,10 +185,11 @@ class HeartbeatConfig(Shape):
 
 
 class RulesConfig(Shape):
-    """What becomes of rules; the shipped pack is always loaded where they are evaluated."""
+    """What becomes of rules; the shipped packs that need nothing more are loaded unless `packs` names others."""
 
     evaluate: Bool = Field(default=True, description="`false` where a Prometheus evaluates them")
-    files: Annotated[tuple[Line, ...], Filled] | None = Field(default=None, description="your own rule files")
+    packs: tuple[Line, ...] | None = Field(default=None, description="shipped packs; all that need nothing, if absent")
+    files: Annotated[tuple[Line, ...], Filled] | None = Field(default=None, description="your own rule files or folders")
     disable: tuple[Line, ...] = Field(default=(), description="names of alerts to leave out")
 
 
@@ -256,6 +197,24 @@ class ServerConfig(Shape):
     """Where `canaries serve` listens; on an address that is not loopback only metrics and health are open."""
 
     listen: Listen = Field(default="127.0.0.1:9877", description="`HOST:PORT`, `127.0.0.1:9877` if absent")
+
+
+class PriceConfig(Shape):
+    """Dollars per million tokens; None for a cache means that it costs what input costs."""
+
+    input: Dollars = Field(description="dollars per million input tokens")
+    output: Dollars = Field(description="dollars per million output tokens, reasoning included")
+    cache_read: Dollars | None = Field(default=None, description="dollars per million tokens read from a cache")
+    cache_write: Dollars | None = Field(default=None, description="dollars per million tokens written to a cache")
+
+
+class ProxyConfig(Shape):
+    """Where `canaries proxy` listens, and the keys that its clients show; without keys it stays on loopback."""
+
+    listen: Listen = Field(default="127.0.0.1:8317", description="`HOST:PORT`, `127.0.0.1:8317` if absent")
+    client_keys: Annotated[tuple[Secret, ...], Filled] | None = Field(
+        default=None, description="keys of clients, a list of `${VARIABLE}` or `${file:/path}`; anyone if absent"
+    )
 
 
 class Config(Shape):
@@ -269,4 +228,6 @@ class Config(Shape):
     heartbeat: HeartbeatConfig | None = Field(default=None, description="what to fetch while all is well")
     rules: RulesConfig = Field(default=RulesConfig(), description="what becomes of alert rules")
     server: ServerConfig = Field(default=ServerConfig(), description="where `canaries serve` listens")
+    prices: dict[Line, PriceConfig] = Field(default={}, description="prices by pattern of model ids, first match wins")
+    proxy: ProxyConfig = Field(default=ProxyConfig(), description="where `canaries proxy` listens, and for whom")
     state: Line | None = Field(default=None, description="the folder of the state; the user's state folder if absent")

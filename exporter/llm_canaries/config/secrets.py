@@ -56,12 +56,15 @@ def is_secret_header(name: str) -> bool:
 
 
 def secrets_of(config: Config) -> tuple[str, ...]:
-    """Every secret value in a configuration: keys of gateways and providers, header values, and URLs that hold keys."""
+    """Every secret value in a configuration: keys of gateways, providers and clients, headers, URLs that hold keys."""
     found: list[str] = []
     for gateway in config.gateways.values():
-        keys = [gateway.api_key, *(provider.api_key for provider in (gateway.providers or {}).values())]
+        providers = (gateway.providers or {}).values()
+        keys = [gateway.api_key, *(provider.api_key for provider in providers)]
+        keys += [each.api_key for provider in providers for each in provider.credentials or ()]
         found += [key.get_secret_value() for key in (*keys, *gateway.headers.values()) if key is not None]
     found += [receiver.url.get_secret_value() for receiver in config.receivers.values()]
+    found += [key.get_secret_value() for key in config.proxy.client_keys or ()]
     if config.heartbeat is not None:
         found.append(config.heartbeat.url.get_secret_value())
     return tuple(dict.fromkeys(found))

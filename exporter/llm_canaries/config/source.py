@@ -52,11 +52,11 @@ class _Unreadable(Exception):
         self.message = message
 
 
-def read_source(text: str) -> Source:
-    """The one document in `text`."""
+def read_source(text: str, *, most_characters: int = MOST_CHARACTERS, most_values: int = MOST_VALUES) -> Source:
+    """The one document in `text`; rule files are allowed to be longer than configurations."""
     try:
-        root = _compose(text)
-        reading = _Reading()
+        root = _compose(text, most_characters)
+        reading = _Reading(most_values)
         data = reading.read(root, ())
     except _Unreadable as unreadable:
         return Source(None, Places({}, {}), (Fault((), unreadable.line, unreadable.message),))
@@ -87,7 +87,8 @@ class _Loader(yaml.SafeLoader):
 class _Reading:
     """The walk from nodes to data; it counts values, so that aliases cannot multiply without end."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_values: int) -> None:
+        self._most = most_values
         self.keys: dict[Path, int] = {}
         self.values: dict[Path, int] = {}
         self.faults: list[Fault] = []
@@ -189,14 +190,14 @@ class _Reading:
 
     def _counted(self, line: int) -> None:
         self._count += 1
-        if self._count > MOST_VALUES:
-            message = f"more than {MOST_VALUES:,} values, most of them through aliases; write fewer"
+        if self._count > self._most:
+            message = f"more than {self._most:,} values, most of them through aliases; write fewer"
             raise _Unreadable(line, message)
 
 
-def _compose(text: str) -> Node:
-    if len(text) > MOST_CHARACTERS:
-        raise _Unreadable(1, f"more than {MOST_CHARACTERS:,} characters; write less")
+def _compose(text: str, most_characters: int) -> Node:
+    if len(text) > most_characters:
+        raise _Unreadable(1, f"more than {most_characters:,} characters; write less")
     try:
         loader = _Loader(text)
     except yaml.reader.ReaderError as error:

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from llm_canaries.config.known import Known
 from llm_canaries.config.problems import Path, Problems, allowed, listed, plain, quoted, shape
-from llm_canaries.config.schema import Of
+from llm_canaries.config.shape import Of
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -69,7 +69,8 @@ def secret_texts(data: object, path: Path = ()) -> Iterator[str]:
 
 def _secret(path: Path) -> bool:
     """Whether secrets belong at `path`: keys, headers, and the URLs of receivers and of the heartbeat."""
-    return "api_key" in path or "headers" in path or (path[:1] in (("receivers",), ("heartbeat",)) and "url" in path)
+    named = "api_key" in path or "headers" in path or path[:2] == ("proxy", "client_keys")
+    return named or (path[:1] in (("receivers",), ("heartbeat",)) and "url" in path)
 
 
 def _words(detail: ErrorDetails, path: Path, problems: Problems, *, key: bool) -> str:

@@ -6,5 +6,5 @@ KIND = Kind(
     name="embedded",
     help="the proxy core of this program, in front of your providers or of the mirror",
     deployed=False,
-    dialects=("openai_chat", "anthropic_messages"),
+    dialects=("openai_chat", "openai_responses", "anthropic_messages", "gemini"),
 )

@@ -48,6 +48,16 @@ def shrinking(said: Object, stream: bool) -> Object:
     return said
 
 
+def other_end(said: Object, stream: bool) -> Object:
+    """A terminal event whose text is not what the pieces said, where the dialect repeats it."""
+    response = said.get("response")
+    if said.get("type") == "response.completed" and isinstance(response, dict):
+        for item in response.get("output") or ():
+            for part in item.get("content") or ():
+                part["text"] = "(cached)"
+    return said
+
+
 def odd_finish(said: Object, stream: bool) -> Object:
     """A finish reason of the provider's own invention."""
     for holder in _finishing(said):

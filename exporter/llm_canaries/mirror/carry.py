@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
+from llm_canaries.mirror.frames import split
 from llm_canaries.mirror.misbehaviour import Misbehaviour, Service
 from llm_canaries.wire.event import Broken, Delta, Event, Head, UsageSeen, unfold
 from llm_canaries.wire.exchange import Dialect
@@ -34,8 +35,9 @@ def answer_frames(dialect: Dialect, reply: Reply, row: Misbehaviour, *, usage: b
     head = events[0]
     assert isinstance(head, Head)
     writer = dialect.writer(replace(head, dialect=dialect.name))
-    frames = [frame for event in events if (frame := writer.feed(event))]
-    return [_bent(frame, row) for frame in frames] if row.body is not None else frames
+    written = [frame for event in events if (frame := writer.feed(event))]
+    bent = [_bent(frame, row) for frame in written] if row.body is not None else written
+    return list(row.frames(split(b"".join(bent)))) if row.frames is not None else bent
 
 
 def _events(reply: Reply) -> Iterator[Event]:

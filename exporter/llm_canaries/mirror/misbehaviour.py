@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from llm_canaries.mirror import bodies, calls
+from llm_canaries.mirror import bodies, calls, frames
 from llm_canaries.mirror import distortions as d
 from llm_canaries.wire.event import Event
 from llm_canaries.wire.json import Object
@@ -31,6 +31,7 @@ class Service(StrEnum):
     HANG = "hang"
     HANG_MIDWAY = "hang_midway"
     SLOW = "slow"
+    BUFFERED = "buffered"
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
@@ -49,6 +50,7 @@ class Misbehaviour(Struct, frozen=True, kw_only=True):
     say: Callable[[Ask, Reply], Reply] | None = None
     stream: Callable[[Sequence[Event]], Sequence[Event]] | None = None
     body: Callable[[Object, bool], Object] | None = None
+    frames: Callable[[Sequence[bytes]], Sequence[bytes]] | None = None
     refuse: Callable[[Ask], Refusal | None] | None = None
     service: Service = Service.WHOLE
     listed: bool = True
@@ -106,6 +108,15 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
     "swap-results": M(help="the results of two calls are mixed up", see=calls.swapped_results),
     "drop-results": M(help="what tools returned vanishes", see=calls.without_results),
     "ignore-choice": M(help="tool_choice is ignored", see=lambda ask: replace(ask, tool_choice=None)),
+    # streams
+    "double-start": M(help="streams begin twice", frames=frames.begun_twice),
+    "early-finish": M(help="streams say more after they finished", frames=frames.finished_early),
+    "double-finish": M(help="streams finish twice, for two reasons", frames=frames.finished_twice),
+    "no-end": M(help="streams lack their terminal event", frames=frames.without_last),
+    "late-event": M(help="streams go on after their terminal event", frames=frames.with_more),
+    "other-end": M(help="the end of a stream says other words than its pieces", body=bodies.other_end),
+    "changing-id": M(help="every chunk has another id", frames=frames.with_changing_id),
+    "buffered": M(help="streams come in one piece at the end", service=Service.BUFFERED),
     # usage
     "zero-usage": M(help="usage fields are there, all zero", say=d.zero_usage),
     "no-usage": M(help="no usage at all", say=lambda ask, reply: replace(reply, usage=None)),
@@ -123,6 +134,7 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
     "split-model": M(help="streams are answered by another model", stream=d.other_model),
     "lost-reasoning": M(help="streams lose the reasoning count", stream=d.lost_reasoning),
     "shrinking-usage": M(help="message_delta counts less than message_start", body=bodies.shrinking),
+    "double-usage": M(help="streams end with two usages that differ", frames=frames.counted_twice),
     # thinking
     "ignore-thinking": M(help="always the same reasoning, whatever was asked", say=d.fixed_reasoning),
     "unbounded-thinking": M(help="reasoning beyond any budget", say=d.unbounded_reasoning),

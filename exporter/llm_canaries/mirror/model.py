@@ -46,6 +46,8 @@ _OMITTED = re.compile(r"image omitted", re.IGNORECASE)
 _GIVEN = re.compile(r"give (\w+) the code (\d+)", re.IGNORECASE)
 _RETURNED = re.compile(r"only the numbers that they\s+returned", re.IGNORECASE)
 _RETURN = re.compile(r"the number is (\d+)", re.IGNORECASE)
+_COUNT = re.compile(r"write the numbers from (\d{1,6}) to (\d{1,6}) in order", re.IGNORECASE)
+_MOST_NUMBERS = 1000
 _CALL = re.compile(r"\bcall (?:the tool )?(\w+)(?: and (\w+))?", re.IGNORECASE)
 
 
@@ -96,6 +98,9 @@ def _words(ask: Ask) -> str:
         return "NONE, the image was omitted." if _OMITTED.search(_shown_text(ask)) else "NONE"
     if _RETURNED.search(prompts) and (returned := _returns(ask)):
         return ", ".join(returned)
+    if match := _COUNT.search(prompts):
+        first, last = int(match[1]), int(match[2])
+        return " ".join(str(number) for number in range(first, min(last, first + _MOST_NUMBERS) + 1))
     if matches := _PRODUCT.findall(prompts):
         left, right = matches[-1]
         return str(int(left[:20]) * int(right[:20]))
@@ -145,7 +150,7 @@ def _read(image: Image) -> str | None:
 def _calls(ask: Ask, id: str) -> Iterator[ToolCall]:
     """The calls that the last message or the tool choice asks for."""
     names = [tool.name for tool in ask.tools if isinstance(tool, Tool)]
-    last = ask.messages[-1]
+    last = ask.messages[-1] if ask.messages else Message("user", ())  # Responses may only name a stored answer
     choice = ask.tool_choice
     if last.role != "user" or not names or (choice and choice.mode == "none"):
         return

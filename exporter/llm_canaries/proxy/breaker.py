@@ -1,11 +1,13 @@
 """A circuit breaker as a value: what happened goes in, a new breaker comes out; time is an argument.
 
-closed --n failures in a row--> open --timeout has passed--> half_open --success--> closed
-                                  ^----------- failure ---------'
-Open turns half-open when it is read, not by a timer. A probe that never comes back holds its place for `timeout` only.
+closed --failures in a row--> open --its time has passed--> half_open --success--> closed
+                                ^----------- failure ------------'
+Open turns half-open when it is read, not by a timer. The policy says how many failures open it, for how long, and how
+many asks may try it half-open. A probe that never comes back holds its place for one `timeout` only.
 """
 
 from enum import StrEnum
+from typing import TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,12 +21,40 @@ class State(StrEnum):
     HALF_OPEN = "half_open"
 
 
-class Threshold(Struct, frozen=True):
-    """The policy: `failures` in a row open it for `timeout` seconds, then `probes` may pass at a time."""
+class Threshold(Struct, frozen=True, tag="threshold"):
+    """`failures` in a row open it for `timeout` seconds, then `probes` may pass at a time."""
 
     failures: int = 5
     timeout: float = 30.0
     probes: int = 1
+
+    valve = False
+
+    def pause(self, failures: int, *, probed: bool) -> float:
+        """Seconds to stay open after so many failures in a row; `probed`: the last was that of a probe."""
+        return self.timeout if probed or failures >= self.failures else 0.0
+
+
+class Tiered(Struct, frozen=True, tag="tiered"):
+    """The longer the run of failures the longer it is open: `tiers` of (failures, seconds), each at most `cap`.
+
+    Half-open lets everybody pass, and where every way is open the one due first is tried (the safety valve): a tier
+    too long can delay, never shut out (claude-code-fallback's tiers, watched-systems.md).
+    """
+
+    tiers: tuple[tuple[int, float], ...] = ((3, 30.0), (5, 60.0), (10, 300.0))
+    cap: float = 300.0
+
+    valve = True
+    probes = 0  # no bound
+
+    def pause(self, failures: int, *, probed: bool) -> float:
+        """Seconds to stay open after so many failures in a row, whoever made the last of them."""
+        reached = [seconds for count, seconds in self.tiers if failures >= count]
+        return min(max(reached, default=0.0), self.cap)
+
+
+Policy: TypeAlias = Threshold | Tiered
 
 
 class Breaker(Struct, frozen=True):
@@ -32,7 +62,7 @@ class Breaker(Struct, frozen=True):
     they may be.
     """
 
-    policy: Threshold = Threshold()
+    policy: Policy = Threshold()
     failures: int = 0
     open_until: float | None = None
     probing: int = 0
@@ -46,22 +76,29 @@ class Breaker(Struct, frozen=True):
 
     def admits(self, now: float) -> bool:
         """Whether one more ask may pass at `now`."""
-        state = self.state(now)
-        return state is State.CLOSED or (state is State.HALF_OPEN and self._probing(now) < self.policy.probes)
+        if self.open_until is None:
+            return True
+        if now < self.open_until:
+            return False
+        return self.policy.probes == 0 or self._probing(now) < self.policy.probes
 
     def started(self, now: float) -> "Breaker":
         """The breaker after an ask set out at `now`."""
-        if self.state(now) is not State.HALF_OPEN:
+        if self.state(now) is not State.HALF_OPEN or not isinstance(self.policy, Threshold):
             return self
         return replace(self, probing=self._probing(now) + 1, probing_until=now + self.policy.timeout)
+
+    def released(self, now: float) -> "Breaker":
+        """The breaker after an ask came back at `now` that proves nothing: the fault was the client's."""
+        return replace(self, probing=self._probing(now) - 1) if self._probing(now) else self
 
     def after(self, *, success: bool, now: float) -> "Breaker":
         """The breaker after an ask came back at `now`."""
         if success:
-            return Breaker(self.policy)
+            return self if self.failures == 0 and self.open_until is None else Breaker(self.policy)
         failures = self.failures + 1
-        opens = failures >= self.policy.failures or self.state(now) is State.HALF_OPEN
-        return Breaker(self.policy, failures, now + self.policy.timeout if opens else self.open_until)
+        pause = self.policy.pause(failures, probed=self.state(now) is State.HALF_OPEN)
+        return Breaker(self.policy, failures, now + pause if pause > 0 else self.open_until)
 
     def _probing(self, now: float) -> int:
         return self.probing if now < self.probing_until else 0

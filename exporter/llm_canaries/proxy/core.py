@@ -1,48 +1,43 @@
 """The embedded proxy core: a client's ask in, a provider's answer out, both in the client's dialect.
 
-It makes one attempt per ask. Canary asks feed the breakers and are never refused by them, so that what
-is judged is the provider (DESIGN 5.7).
+How an ask is treated is its conduct: a canary's is one attempt that nobody refuses, and feeds the breakers, so that
+what is judged is the provider (DESIGN 5.7); a client's is retried and answered in its own dialect whatever happens.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from msgspec import Struct
-
-from llm_canaries.proxy.breaker import Breaker
+from llm_canaries.proxy.answer import CoreAnswer
+from llm_canaries.proxy.asking import Asking, Means
+from llm_canaries.proxy.circuits import Circuits
 from llm_canaries.proxy.clock import Clock
-from llm_canaries.proxy.gateway import Limits, Unanswered
-from llm_canaries.proxy.headers import STANDING_HEADERS
-from llm_canaries.proxy.routes import Provider, Route, exposed, find_route
-from llm_canaries.proxy.translate import Pair, answer_losses, gather, translate_answer, translate_ask
+from llm_canaries.proxy.conduct import CANARY, Conduct
+from llm_canaries.proxy.credentials import Credential
+from llm_canaries.proxy.gateway import Limits
+from llm_canaries.proxy.listing import listed
+from llm_canaries.proxy.routes import Found, Provider, find
+from llm_canaries.proxy.traffic import Traffic
+from llm_canaries.proxy.translate import JSON
 from llm_canaries.proxy.transport import Transport
+from llm_canaries.proxy.ways import PLAIN, Settings, Standing, Ways
 from llm_canaries.wire.dialects import DIALECTS
-from llm_canaries.wire.exchange import Attempt, Look, Loss, Send
+from llm_canaries.wire.exchange import Look, Send
 from llm_canaries.wire.fault import Fault, FaultReason
-from llm_canaries.wire.headers import Headers
-from llm_canaries.wire.json import WireError
 from llm_canaries.wire.message import Models
+from llm_canaries.wire.nonce import Draw
 
-LISTING_LIMIT = 4 * 1024 * 1024  # bytes of one provider's model list
+__all__ = ["Core", "CoreAnswer"]
 
-
-class CoreAnswer(Struct, frozen=True):
-    """An answer of the core, arriving: `body` yields the client's bytes."""
-
-    sent: bytes
-    status: int
-    headers: Headers
-    attempts: tuple[Attempt, ...]
-    losses: tuple[Loss, ...]
-    body: AsyncIterator[bytes]
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives. Raises Unanswered."""
-        return self.body
+_MOST_FOUND = 4096  # model ids whose routes are kept in mind
 
 
 class Core:
-    """Providers behind one door; `keys` by provider name, `transports` likewise."""
+    """Providers behind one door; `keys` by provider name, `transports` likewise.
+
+    `credentials` are several keys of a provider, in place of its one. `pins` name the provider of a workload. `draw`
+    makes the jitter of retries; without it each wait is as long as it may be.
+    """
 
     def __init__(
         self,
@@ -50,97 +45,63 @@ class Core:
         transports: Mapping[str, Transport],
         keys: Mapping[str, str],
         clock: Clock,
+        *,
+        credentials: Mapping[str, Sequence[Credential]] | None = None,
+        settings: Settings = PLAIN,
+        conduct: Conduct = CANARY,
+        pins: Mapping[str, str] | None = None,
+        traffic: Traffic | None = None,
+        draw: Draw = lambda below: below - 1,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._providers = tuple(providers)
-        self._transports = transports
-        self._keys = keys
-        self._clock = clock
-        self.breakers: dict[str, Breaker] = {provider.name: Breaker() for provider in providers}
+        self.providers = tuple(providers)
+        self.conduct = conduct
         self.limits = max((provider.limits for provider in providers), key=lambda each: each.total, default=Limits())
+        several = credentials or {}
+        own = {each.name: several.get(each.name) or (Credential(key=keys.get(each.name, "")),) for each in providers}
+        self.ways = Ways(own, settings)
+        self._pins = pins or {}
+        self._found: dict[tuple[str, str], Found] = {}
+        self._means = Means(
+            ways=self.ways,
+            transports=transports,
+            limits=self.limits,
+            clock=clock,
+            draw=draw,
+            sleep=sleep,
+            traffic=traffic,
+        )
 
-    @asynccontextmanager
-    async def open(self, send: Send) -> AsyncIterator[CoreAnswer]:
-        """Sends one ask to the provider that its model leads to; no provider is the client's 404."""
-        dialect = DIALECTS[send.dialect]
-        body = send.ask if isinstance(send.ask, bytes) else dialect.write_ask(send.ask, send.profile).body
-        ask = dialect.read_ask(body, send.path or dialect.path)
-        route = find_route(self._providers, ask.model)
-        if route is None:
-            message = f"no provider serves the model {ask.model}"
-            status, error = dialect.write_fault(Fault(reason=FaultReason.MODEL_NOT_FOUND, message=message))
-            yield CoreAnswer(body, status, (("content-type", "application/json"),), (), (), _once(error))
-            return
-        async with self._attempt(route, send, body, stream=ask.stream) as answer:
-            yield answer
+    @property
+    def breakers(self) -> Circuits:
+        """The breakers, by the name of what each stands for."""
+        return self.ways.circuits
+
+    def standings(self) -> list[Standing]:
+        """How every credential stands now."""
+        clock = self._means.clock
+        return self.ways.standings(clock.monotonic(), clock.wall())
+
+    def open(self, send: Send, conduct: Conduct | None = None) -> Asking:
+        """Sends one ask to whoever its model leads to; no provider is the client's 404."""
+        return Asking(self._means, self._find, send, conduct or self.conduct)
 
     @asynccontextmanager
     async def look(self, look: Look) -> AsyncIterator[CoreAnswer]:
-        """The core's own model list; it has no other pages."""
+        """The core's own model list; it has no other pages. Raises Unanswered where a provider has no list."""
         dialect = DIALECTS["openai_chat"]
         if look.path != dialect.models_path:
             status, error = dialect.write_fault(Fault(reason=FaultReason.MODEL_NOT_FOUND, message="no such page"))
-            yield CoreAnswer(b"", status, (), (), (), _once(error))
+            yield CoreAnswer(b"", status, (), error)
             return
-        ids = [model for provider in self._providers for model in await self._listed(provider)]
-        page = dialect.write_models(Models(tuple(dict.fromkeys(ids))))
-        yield CoreAnswer(b"", 200, (("content-type", "application/json"),), (), (), _once(page))
+        ids = await listed(self.providers, self._means.transports, self.ways, self._means.clock)
+        yield CoreAnswer(b"", 200, JSON, dialect.write_models(Models(ids)))
 
-    @asynccontextmanager
-    async def _attempt(self, route: Route, send: Send, body: bytes, *, stream: bool) -> AsyncIterator[CoreAnswer]:
-        provider = route.provider
-        pair = Pair(send.dialect, send.dialect if send.dialect in provider.dialects else provider.dialects[0])
-        request = translate_ask(pair, body, route.model, provider.profile)
-        headers = (*request.headers, *self._auth(provider, pair.provider), *send.headers.items())
-        started = self._clock.monotonic()
-        self._started(provider)
-        success = False  # until the answer has been read without a break
-        try:
-            async with self._transports[provider.name].request("POST", request.path, headers, request.body) as answer:
-                attempt = self._attempted(provider, started, answer.status)
-                now = self._clock.wall()
-                limit = provider.limits.body
-                chunks = translate_answer(
-                    pair, answer.status, answer.headers, answer.chunks(), stream=stream, limit=limit, now=now
-                )
-                losses = (*request.losses, *answer_losses(pair))
-                yield CoreAnswer(body, answer.status, answer.headers, (attempt,), losses, chunks)
-                success = answer.status < 500 and answer.status != 429
-        except Unanswered as error:
-            attempt = self._attempted(provider, started, None, error.fault.reason)
-            raise Unanswered(error.fault, (attempt,)) from None
-        finally:
-            self._finished(provider, success=success)
-
-    async def _listed(self, provider: Provider) -> list[str]:
-        dialect = DIALECTS[provider.dialects[0]]
-        headers = (*STANDING_HEADERS.get(dialect.name, ()), *self._auth(provider, dialect.name))
-        async with self._transports[provider.name].request("GET", dialect.models_path, headers, None) as answer:
-            body = await gather(answer.chunks(), LISTING_LIMIT)
-        if answer.status >= 400:
-            message = f"{provider.name}: no model list"
-            raise Unanswered(Fault(reason=FaultReason.UPSTREAM_ERROR, status=answer.status, message=message))
-        try:
-            return exposed(provider, dialect.read_models(body).ids)
-        except WireError as error:
-            raise Unanswered(Fault(reason=FaultReason.MALFORMED_BODY, message=f"{provider.name}: {error}")) from None
-
-    def _auth(self, provider: Provider, dialect: str) -> Headers:
-        key = self._keys.get(provider.name, "")
-        return DIALECTS[dialect].auth(key) if key else ()
-
-    def _started(self, provider: Provider) -> None:
-        name = provider.name
-        self.breakers[name] = self.breakers[name].started(self._clock.monotonic())
-
-    def _finished(self, provider: Provider, *, success: bool) -> None:
-        name = provider.name
-        self.breakers[name] = self.breakers[name].after(success=success, now=self._clock.monotonic())
-
-    def _attempted(self, provider: Provider, started: float, status: int | None, reason: str = "") -> Attempt:
-        duration = self._clock.monotonic() - started
-        return Attempt(provider=provider.name, credential="default", status=status, duration=duration, reason=reason)
-
-
-async def _once(body: bytes) -> AsyncIterator[bytes]:
-    yield body
-
+    def _find(self, model: str, workload: str) -> Found:
+        found = self._found.get((model, workload))
+        if found is None:
+            if len(self._found) >= _MOST_FOUND:
+                self._found.clear()
+            found = find(self.providers, model, self._pins.get(workload) if workload else None)
+            self._found[model, workload] = found
+        return found

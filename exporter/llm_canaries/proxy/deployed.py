@@ -11,15 +11,17 @@ from llm_canaries.proxy.transport import HttpAnswer, Transport
 from llm_canaries.wire.dialects import DIALECTS
 from llm_canaries.wire.exchange import Attempt, Look, Loss, Request, Send
 from llm_canaries.wire.headers import Headers
+from llm_canaries.wire.message import Thinking
 
 
 class DeployedAnswer(Struct, frozen=True):
-    """What a deployed gateway answers; it tells nothing of attempts or losses."""
+    """What a deployed gateway answers; it tells nothing of attempts, losses or the reasoning it asked for."""
 
     sent: bytes
     answer: HttpAnswer
     attempts: tuple[Attempt, ...] = ()
     losses: tuple[Loss, ...] = ()
+    translated: Thinking | None = None
 
     @property
     def status(self) -> int:

@@ -13,8 +13,10 @@ from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.gateway import Answering, Gateway, Limits, Unanswered
 from llm_canaries.wire.answer import Received, read_answer
 from llm_canaries.wire.dialects import DIALECTS
+from llm_canaries.wire.envelope import is_html
 from llm_canaries.wire.exchange import Exchange, Look, Page, Send
-from llm_canaries.wire.fault import Fault, FaultReason, is_html, read_fault
+from llm_canaries.wire.fault import Fault, FaultReason
+from llm_canaries.wire.fault_reading import read_fault
 
 MOST_ARRIVALS = 4096  # times kept of one answer; later ones overwrite the last
 
@@ -60,17 +62,17 @@ class _Collecting:
         self._body = bytearray()
         self._arrivals: list[tuple[float, int]] = []
         self._head = Received(sent=sent, status=None)
+        self._answer: Answering | None = None
         self._cut = False
         self._fault: Fault | None = None
 
     async def collect(self, answer: Answering) -> None:
         """Reads `answer` to its end, or to the limit of bytes."""
+        self._answer = answer
         self._head = Received(
             sent=answer.sent,
             status=answer.status,
             headers=answer.headers,
-            attempts=answer.attempts,
-            losses=answer.losses,
         )
         async with aclosing(_generator(answer)) as chunks:
             async for chunk in chunks:
@@ -91,15 +93,19 @@ class _Collecting:
         self._cut = True
         if isinstance(error, Unanswered):
             self._fault = replace(error.fault, status=error.fault.status or self._head.status)
-            self._head = replace(self._head, attempts=self._head.attempts or error.attempts)
+            self._head = replace(self._head, attempts=error.attempts)
         else:
             message = f"not whole within {self._limits.total:g} s"
             self._fault = Fault(reason=FaultReason.TOTAL_TIMEOUT, status=self._head.status, message=message)
 
     def received(self) -> Received:
-        """All that came."""
+        """All that came; what the gateway tells of its attempts and losses is whole only now."""
+        head, answer = self._head, self._answer
+        if answer is not None:
+            attempts = answer.attempts or head.attempts
+            head = replace(head, attempts=attempts, losses=answer.losses, translated=answer.translated)
         return replace(
-            self._head,
+            head,
             body=bytes(self._body),
             cut=self._cut,
             arrivals=tuple(self._arrivals),

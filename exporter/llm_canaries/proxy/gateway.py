@@ -9,6 +9,7 @@ from msgspec import Struct
 from llm_canaries.wire.exchange import Attempt, Look, Loss, Send
 from llm_canaries.wire.fault import Fault
 from llm_canaries.wire.headers import Headers
+from llm_canaries.wire.message import Thinking
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -52,6 +53,10 @@ class Answering(Protocol):
     @property
     def losses(self) -> tuple[Loss, ...]:
         """What the gateway's own translation could not say, where it tells."""
+
+    @property
+    def translated(self) -> Thinking | None:
+        """The reasoning that the gateway asked the provider for, where it tells."""
 
     def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises Unanswered where it breaks off."""

@@ -1,13 +1,19 @@
 """HTTP with four limits, over aiohttp: no retries, no redirects, no environment proxies."""
 
 import asyncio
+import math
 import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from weakref import WeakSet
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
 from aiohttp.http_exceptions import ContentEncodingError
+from aiohttp.tracing import Trace
 from msgspec import Struct
 
 from llm_canaries.proxy.gateway import Limits, Unanswered
@@ -15,14 +21,25 @@ from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.headers import Headers
 
 USER_AGENT = "llm-canaries"
+_OWN = {"user-agent": USER_AGENT, "accept-encoding": "identity"}
+
+_reused: ContextVar[bool] = ContextVar("reused", default=False)  # of the connection that the current task asked for
+
+
+class Stale(Unanswered):
+    """A connection kept alive was closed under the ask, before a byte of an answer: nobody's fault."""
 
 
 class HttpAnswer(Struct, frozen=True):
-    """An HTTP answer that is arriving: the first byte is due `first_by` (loop time), then the idle limit holds."""
+    """An HTTP answer that is arriving: the first byte is due `first_by` (loop time), then the idle limit holds.
+
+    All of it is due `whole_by`.
+    """
 
     response: aiohttp.ClientResponse
     limits: Limits
     first_by: float
+    whole_by: float = math.inf
 
     @property
     def status(self) -> int:
@@ -32,7 +49,11 @@ class HttpAnswer(Struct, frozen=True):
     @property
     def headers(self) -> Headers:
         """The headers as received, repeated ones repeated."""
-        return tuple((name, value) for name, value in self.response.headers.items())
+        return tuple(self.response.headers.items())
+
+    def close(self) -> None:
+        """Ends it; the connection lives on where the body was read to its end and the session keeps it."""
+        self.response.close()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises Unanswered."""
@@ -40,9 +61,11 @@ class HttpAnswer(Struct, frozen=True):
         due, limit, reason = self.first_by, self.limits.first_byte, FaultReason.FIRST_BYTE_TIMEOUT
         while True:
             try:
-                async with asyncio.timeout_at(due):
+                async with asyncio.timeout_at(min(due, self.whole_by)):
                     chunk = await self.response.content.readany()
             except TimeoutError:
+                if self.whole_by <= due:
+                    raise Unanswered(_too_long(self.limits)) from None
                 raise Unanswered(self._silence(reason, limit)) from None
             except (aiohttp.ClientError, OSError) as error:
                 raise Unanswered(_fault(error)) from None
@@ -66,6 +89,7 @@ class Transport:
     def __init__(self, session: aiohttp.ClientSession, url: str, limits: Limits) -> None:
         self._session = session
         self._url = url.rstrip("/").removesuffix("/v1")
+        self._timeout = aiohttp.ClientTimeout(total=None, connect=limits.connect)  # resolving and TLS included
         self.limits = limits
 
     @asynccontextmanager
@@ -73,46 +97,81 @@ class Transport:
         self, method: str, path: str, headers: Headers, body: bytes | None
     ) -> AsyncIterator[HttpAnswer]:
         """Sends one request; the answer's head has arrived. Raises Unanswered."""
-        own = (("user-agent", USER_AGENT), ("accept-encoding", "identity"))
-        timeout = aiohttp.ClientTimeout(total=None, connect=self.limits.connect)  # resolving and TLS included
-        first_by = asyncio.get_running_loop().time() + self.limits.first_byte
+        answer = await self.send(method, path, headers, body)
         try:
-            async with asyncio.timeout_at(first_by):
+            yield answer
+        finally:
+            answer.close()
+
+    async def send(
+        self, method: str, path: str, headers: Headers, body: bytes | None, within: float = math.inf
+    ) -> HttpAnswer:
+        """The answer to one request, its head arrived, to be closed; all of it is due `within` seconds.
+
+        Raises Unanswered; Stale where it was no answer but the end of a connection kept alive.
+        """
+        start = asyncio.get_running_loop().time()
+        first_by, whole_by = start + self.limits.first_byte, start + within
+        _reused.set(False)
+        try:
+            async with asyncio.timeout_at(min(first_by, whole_by)):
                 response = await self._session.request(
                     method,
                     self._url + path,
-                    headers=_one_each((*own, *headers)),
+                    headers=_one_each(headers),
                     data=body,
-                    timeout=timeout,
+                    timeout=self._timeout,
                     allow_redirects=False,
                 )
         except aiohttp.ConnectionTimeoutError:
             raise Unanswered(_timeout(FaultReason.CONNECT_TIMEOUT, self.limits.connect)) from None
         except TimeoutError:
+            if whole_by <= first_by:
+                raise Unanswered(_too_long(self.limits)) from None
             raise Unanswered(_timeout(FaultReason.FIRST_BYTE_TIMEOUT, self.limits.first_byte)) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise Unanswered(_fault(error)) from None
-        try:
-            yield HttpAnswer(response, self.limits, first_by)
-        finally:
-            response.close()
+            fault = _fault(error)
+            stale = fault.reason is FaultReason.CONNECTION_LOST and _reused.get()
+            raise (Stale if stale else Unanswered)(fault) from None
+        return HttpAnswer(response, self.limits, first_by, whole_by)
 
 
-def new_session() -> aiohttp.ClientSession:
+class _Pool(aiohttp.TCPConnector):
+    """A connector that remembers which connections have carried an ask before."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=0)
+        self._carried: WeakSet[ResponseHandler] = WeakSet()
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout  # noqa: ASYNC109  # theirs
+    ) -> Connection:
+        """A connection; the asking task is told whether it is a new one."""
+        connection = await super().connect(req, traces, timeout)
+        protocol = connection.protocol
+        if protocol is not None:
+            _reused.set(protocol in self._carried)
+            self._carried.add(protocol)
+        return connection
+
+
+def new_session(*, keep_alive: bool = False) -> aiohttp.ClientSession:
     """A session for any number of transports: unbounded connections (callers bound), no cookies kept.
 
-    Every ask has a connection of its own: one kept alive may be closed under it, which looks like a fault.
+    Every ask has a connection of its own: one kept alive may be closed under it, which looks like a fault. With
+    `keep_alive` connections are used again, and such an end is told apart as Stale.
     """
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, force_close=True),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-    )
+    connector = _Pool() if keep_alive else aiohttp.TCPConnector(limit=0, force_close=True)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
 
 def _one_each(headers: Headers) -> dict[str, str]:
     """Every name once, the last value winning: a configured header replaces our own."""
-    return {name.lower(): value for name, value in headers}
+    return _OWN | {name.lower(): value for name, value in headers}
+
+
+def _too_long(limits: Limits) -> Fault:
+    return Fault(reason=FaultReason.TOTAL_TIMEOUT, message=f"not whole within {limits.total:g} s")
 
 
 def _timeout(reason: FaultReason, seconds: float) -> Fault:

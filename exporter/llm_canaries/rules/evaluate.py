@@ -1,10 +1,11 @@
 """Rules over a source at one time: inactive, pending, firing, resolved. The state goes in and comes out as a value.
 
 An alert is pending from the first evaluation that returns its series, fires once that has held for `for`, and goes
-on firing for `keep_firing_for` after the last. A rule that fails, or returns more than its group's limit, changes
-nothing: what it said before stays.
+on firing for `keep_firing_for` after the last. A rule that fails changes nothing: what it said before stays. One that
+returns more than its group's limit fails as well, and its alerts begin anew, as in Prometheus.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -13,13 +14,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from llm_canaries.rules.group import Rule, RuleGroup
-from llm_canaries.rules.matcher import Matcher, Matchers, Source, matching_rows
+from llm_canaries.rules.matcher import Source
+from llm_canaries.rules.outputs import ALERTS, FOR_STATE, Labels, Outputs, Together
 from llm_canaries.rules.promql.evaluate import Tick
 from llm_canaries.rules.promql.problem import EvaluationError
-from llm_canaries.rules.vector import EMPTY, NAME, Vector, frame_of, joined, vector_of
-from llm_canaries.rules.window import LOOKBACK
+from llm_canaries.rules.vector import NAME, Frame, Vector
 
-ALERTS = "ALERTS"
 Identity = tuple[tuple[str, str], ...]
 
 
@@ -39,14 +39,15 @@ class Alert(Struct, frozen=True, kw_only=True):
 
 
 class RuleState(Struct, frozen=True, kw_only=True):
-    """What one rule left behind at `at`: its alerts, and the series that other rules can select."""
+    """What one rule left behind at `at`: its alerts, and the series that other rules can select.
+
+    `frame` is that of the vector which a recording rule recorded last, so that the same rows are not named again.
+    """
 
     at: float = -np.inf
     alerts: Mapping[Identity, Alert] = {}
-    output: Vector = EMPTY
-
-
-_QUIET = RuleState()
+    series: tuple[Labels, ...] = ()
+    frame: Frame | None = None
 
 
 class RuleProblem(Struct, frozen=True, kw_only=True):
@@ -79,76 +80,54 @@ def evaluate(
     source: Source,
     now: float,
     states: Sequence[RuleState] = (),
-    others: Sequence[RuleState] = (),
+    outputs: Outputs | None = None,
+    tick: Tick | None = None,
 ) -> Evaluation:
-    """The group at `now` (Unix time) after `states`, those of its own last evaluation; it also sees `others`."""
+    """The group at `now` (Unix time) after `states`, those of its own last evaluation.
+
+    It sees what rules have written to `outputs`, and writes there; `tick` is one of `source` at `now` that other
+    groups share.
+    """
     current = list(states) if len(states) == len(group.rules) else [RuleState()] * len(group.rules)
+    outputs = Outputs() if outputs is None else outputs
+    tick = Tick(source, now) if tick is None else tick
+    made = outputs.names | {rule.name for rule in group.rules if rule.kind == "record"}
     problems: list[RuleProblem] = []
-    own = made_names(others) | {rule.name for rule in group.rules if rule.kind == "record"}
-    tick = Tick(source, now)
     for position, rule in enumerate(group.rules):
         seen = tick
-        if rule.names is None or rule.names & own:
-            seen = Tick(WithOutputs(source, [*others, *current], own), now)  # earlier rules may have changed it
+        if rule.names is None or rule.names & made:
+            outputs.flush(now)  # an earlier rule may have said something about it
+            seen = Tick(Together(source, outputs), now)
         try:
-            state = _next(rule, seen.vector(rule.plan), current[position], now)
-            size = len(state.alerts) if rule.kind == "alert" else state.output.frame.size
-            if group.limit and size > group.limit:
-                raise EvaluationError(f"{size} series, and the group's limit is {group.limit}")
-            current[position] = state
+            current[position] = _next(rule, seen.vector(rule.plan), current[position], now, group.limit, outputs)
+        except OverLimit as error:
+            problems.append(RuleProblem(group=group.name, rule=rule.name, message=str(error)))
+            current[position] = replace(current[position], alerts={})
         except EvaluationError as error:
             problems.append(RuleProblem(group=group.name, rule=rule.name, message=str(error)))
+    outputs.flush(now)
     return Evaluation(states=tuple(current), problems=tuple(problems))
 
 
-def made_names(states: Sequence[RuleState]) -> frozenset[str]:
-    """The metric names of what rules have said."""
-    return frozenset({ALERTS, *(key[0] for state in states for key in state.output.frame.key_set((NAME,)))})
+class OverLimit(EvaluationError):
+    """A rule that returned more series than its group allows."""
 
 
-def outputs(states: Sequence[RuleState], matchers: Matchers, at: float) -> Vector:
-    """The recorded series and `ALERTS` that meet all `matchers` at `at`."""
-    found = []
-    for state in states:
-        if at - LOOKBACK < state.at <= at and state.output.frame.size:
-            rows = matching_rows(state.output.frame, matchers)
-            mask = np.zeros(state.output.frame.size, dtype=np.bool_)
-            mask[rows] = True
-            found.append(state.output.filtered(mask))
-    return joined(found) if found else EMPTY
-
-
-class WithOutputs:
-    """A source and what rules have said, whose series have the names `made`."""
-
-    def __init__(self, source: Source, states: Sequence[RuleState], made: frozenset[str]) -> None:
-        self._source, self._states, self._made = source, states, made
-
-    def select(self, matchers: Matchers, at: float) -> Vector:
-        """The series that meet all `matchers`."""
-        vector = self._source.select(matchers, at)
-        if not _may_meet(matchers, self._made):
-            return vector
-        return joined([vector, outputs(self._states, matchers, at)])
-
-
-def _may_meet(matchers: Sequence[Matcher], names: frozenset[str]) -> bool:
-    """Whether a series of one of these names could be selected."""
-    wanted = [matcher for matcher in matchers if matcher.name == NAME]
-    return any(all(matcher.holds(name) for matcher in wanted) for name in names)
-
-
-def _next(rule: Rule, vector: Vector, before: RuleState, now: float) -> RuleState:
+def _next(rule: Rule, vector: Vector, before: RuleState, now: float, limit: int, outputs: Outputs) -> RuleState:
     if rule.kind == "record":
-        return _recorded(rule, vector, now)
-    if not vector.frame.size and not before.alerts:
-        return _QUIET
+        return _recorded(rule, vector, before, now, limit, outputs)
+    if not vector.frame.size and not before.alerts and not before.series:
+        return before
     alerts = _fresh(rule, vector, before.alerts, now)
     for identity, alert in before.alerts.items():
         if identity not in alerts and (kept := _kept(rule, alert, now)) is not None:
             alerts[identity] = kept
     alerts = {identity: _fired(rule, alert, now) for identity, alert in alerts.items()}
-    return RuleState(at=now, alerts=alerts, output=_as_series(alerts, before))
+    _check_limit(len(alerts), limit)
+    series = _as_series(alerts, before)
+    values = [value for alert in alerts.values() for value in (1.0, float(math.floor(alert.active_at)))]
+    _write(outputs, series, values, before.series)
+    return RuleState(at=now, alerts=alerts, series=series)
 
 
 def _fresh(rule: Rule, vector: Vector, before: Mapping[Identity, Alert], now: float) -> dict[Identity, Alert]:
@@ -191,28 +170,48 @@ def _fired(rule: Rule, alert: Alert, now: float) -> Alert:
     return alert
 
 
-def _as_series(alerts: Mapping[Identity, Alert], before: RuleState) -> Vector:
-    """`ALERTS`; the same object as before where nothing changed."""
-    if not alerts:
-        return EMPTY
-    if len(alerts) == len(before.alerts) and all(
-        identity in before.alerts and before.alerts[identity].state == alert.state
-        for identity, alert in alerts.items()
-    ):
-        return before.output
-    labels = [{**alert.labels, NAME: ALERTS, "alertstate": alert.state} for alert in alerts.values()]
-    return vector_of(labels, [1.0] * len(labels))
+def _as_series(alerts: Mapping[Identity, Alert], before: RuleState) -> tuple[Labels, ...]:
+    """`ALERTS` and `ALERTS_FOR_STATE` of each alert; the same objects as before where nothing changed."""
+    if len(before.series) == 2 * len(alerts) and list(before.alerts) == list(alerts):
+        if all(before.alerts[identity].state == alert.state for identity, alert in alerts.items()):
+            return before.series
+    found: list[Labels] = []
+    for alert in alerts.values():
+        found.append({**alert.labels, NAME: ALERTS, "alertstate": alert.state})
+        found.append({**alert.labels, NAME: FOR_STATE})
+    return tuple(found)
 
 
-def _recorded(rule: Rule, vector: Vector, now: float) -> RuleState:
-    if not vector.frame.size:
-        return RuleState(at=now)
-    labels = []
-    for series, value in zip(vector.labels, vector.values.tolist(), strict=True):
-        written = {name: template.render(series, value) for name, template in rule.labels}
-        merged = {**series, **written, NAME: rule.name}
-        labels.append({name: text for name, text in merged.items() if text})
-    frame = frame_of(labels)
-    if not frame.distinct():
+def _recorded(
+    rule: Rule, vector: Vector, before: RuleState, now: float, limit: int, outputs: Outputs
+) -> RuleState:
+    _check_limit(vector.frame.size, limit)
+    if before.frame is not None and vector.frame.same(before.frame):
+        series = before.series
+    else:
+        series = _named(rule, vector)
+    _write(outputs, series, vector.values.tolist(), before.series)
+    return RuleState(at=now, series=series, frame=vector.frame)
+
+
+def _named(rule: Rule, vector: Vector) -> tuple[Labels, ...]:
+    """The series under which `vector` is recorded."""
+    own = {name: template.fixed or "" for name, template in rule.labels} | {NAME: rule.name}
+    found = [{name: text for name, text in {**each, **own}.items() if text} for each in vector.labels]
+    if len({frozenset(each.items()) for each in found}) < len(found):
         raise EvaluationError("two series have the same labels once the rule's own are applied")
-    return RuleState(at=now, output=Vector(frame, vector.values))
+    return tuple(found)
+
+
+def _write(outputs: Outputs, series: Sequence[Labels], values: Sequence[float], before: Sequence[Labels]) -> None:
+    if series is before:
+        outputs.write(series, values)
+        return
+    # ended first: a series with the labels of one of before, in another mapping, is the same series and goes on
+    now = {frozenset(each.items()) for each in series} if before else frozenset[frozenset[tuple[str, str]]]()
+    outputs.write(series, values, [each for each in before if frozenset(each.items()) not in now])
+
+
+def _check_limit(size: int, limit: int) -> None:
+    if limit and size > limit:
+        raise OverLimit(f"{size} series, and the group's limit is {limit}")

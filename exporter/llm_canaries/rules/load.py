@@ -9,17 +9,17 @@ from llm_canaries.config.source import read_source
 from llm_canaries.rules.duration import read_duration
 from llm_canaries.rules.group import Rule, RuleGroup, Texts
 from llm_canaries.rules.promql.parse import Compiler, Refused
-from llm_canaries.rules.promql.plan import Number, Plan, selected_names, selectors
-from llm_canaries.rules.template import TemplateError, read_template
+from llm_canaries.rules.promql.plan import Number, Plan, reach, selected_names, selectors
+from llm_canaries.rules.template import Literally, Template, TemplateError, read_template
 from llm_canaries.rules.vector import NAME
+
+MOST_CHARACTERS = 20_000_000
+MOST_VALUES = 500_000
 
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_ELSEWHERE = {
-    "up": "does not exist here: nothing is scraped, so this could never fire",
-    "ALERTS_FOR_STATE": "does not exist here; `ALERTS` does",
-}
-_GROUP_KEYS = ("name", "interval", "limit", "rules")
+_ELSEWHERE = {"up": "does not exist here: nothing is scraped, so this could never fire"}
+_GROUP_KEYS = ("name", "interval", "limit", "labels", "rules")
 _ALERT_KEYS = ("alert", "expr", "for", "keep_firing_for", "labels", "annotations")
 _RECORD_KEYS = ("record", "expr", "labels")
 
@@ -42,7 +42,7 @@ class _Reading:
     """The walk through one file."""
 
     def __init__(self, file: str, text: str, compiler: Compiler) -> None:
-        source = read_source(text)
+        source = read_source(text, most_characters=MOST_CHARACTERS, most_values=MOST_VALUES)
         self._file, self._compiler, self._data = file, compiler, source.data
         self.problems = Problems(file, source.places, root=0)
         for fault in source.faults:
@@ -74,12 +74,13 @@ class _Reading:
             self.problems.add((*path, "limit"), f"group {quoted(name)}: `limit` is a whole number, 0 for none")
             limit = 0
         interval = self._duration((*path, "interval"), fields, f"group {quoted(name)}")
+        common = self._texts((*path, "labels"), fields.get("labels"), f"group {quoted(name)}")
         rules = self._list((*path, "rules"), fields.get("rules"))
-        read = [self._rule((*path, "rules", index), each, name) for index, each in enumerate(rules)]
+        read = [self._rule((*path, "rules", index), each, name, common) for index, each in enumerate(rules)]
         kept = tuple(rule for rule in read if rule is not None)
         return RuleGroup(file=self._file, name=name, interval=interval or None, limit=limit, rules=kept)
 
-    def _rule(self, path: Path, data: object, group: str) -> Rule | None:
+    def _rule(self, path: Path, data: object, group: str, common: Texts) -> Rule | None:
         kind: Literal["alert", "record"] = "record" if isinstance(data, dict) and "record" in data else "alert"
         fields = self._mapping(path, data, _RECORD_KEYS if kind == "record" else _ALERT_KEYS)
         name = fields.get(kind)
@@ -89,15 +90,17 @@ class _Reading:
             self.problems.add((*path, kind), f"{where}: `{kind}` wants {wanted}")
             return None
         plan = self._plan((*path, "expr"), fields.get("expr"), where)
+        own = self._texts((*path, "labels"), fields.get("labels"), where, literal=kind == "record")
         return Rule(
             kind=kind,
             name=name,
             expression=str(fields.get("expr")).strip(),
             plan=plan,
             names=selected_names(plan),
+            reach=reach(plan),
             hold=self._duration((*path, "for"), fields, where),
             keep=self._duration((*path, "keep_firing_for"), fields, where),
-            labels=self._texts((*path, "labels"), fields.get("labels"), where),
+            labels=tuple((dict(common) | dict(own)).items()),
             annotations=self._texts((*path, "annotations"), fields.get("annotations"), where),
             line=self.problems.line(path),
         )
@@ -120,7 +123,8 @@ class _Reading:
                 self.problems.add(path, f"{where}: `{matcher.value}` {_ELSEWHERE[matcher.value]}")
         return plan
 
-    def _texts(self, path: Path, data: object, where: str) -> Texts:
+    def _texts(self, path: Path, data: object, where: str, *, literal: bool = False) -> Texts:
+        """Labels or annotations; `literal` where Prometheus takes them as they are, braces and all."""
         texts: Texts = ()
         for name, text in (self._mapping(path, data, None) if data is not None else {}).items():
             if not _LABEL.fullmatch(name) or name == "__name__":
@@ -130,7 +134,7 @@ class _Reading:
                 self.problems.add((*path, name), f"{where}: {quoted(name)} is text; put {quoted(text)} in quotes")
                 continue
             try:
-                texts += ((name, read_template(text)),)
+                texts += ((name, Template((Literally(text),)) if literal else read_template(text)),)
             except TemplateError as error:
                 self.problems.add((*path, name), f"{where}: {quoted(name)}: {error}")
         return texts

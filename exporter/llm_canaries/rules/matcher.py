@@ -7,6 +7,7 @@ import numpy as np
 import re2  # type: ignore[import-untyped]
 from msgspec import Struct
 
+from llm_canaries.rules.samples import Ranges, Span
 from llm_canaries.rules.vector import NAME, Frame, Index, Vector
 
 Operator = Literal["=", "!=", "=~", "!~"]
@@ -26,7 +27,7 @@ class Matcher(Struct, frozen=True):
         """Whether a label of this value is meant."""
         if self.operator in ("=", "!="):
             return (text == self.value) == (self.operator == "=")
-        return (_compiled(self.value).fullmatch(text) is not None) == (self.operator == "=~")
+        return (compiled(self.value).fullmatch(text) is not None) == (self.operator == "=~")
 
     def __str__(self) -> str:
         return f"{self.name}{self.operator}{self.value!r}"
@@ -42,11 +43,15 @@ class Source(Protocol):
         """The series that meet all `matchers`, with the values they have at `at` (Unix time)."""
         ...
 
+    def ranges(self, matchers: Matchers, span: Span) -> Ranges:
+        """The samples within `span` of the series that meet all `matchers`."""
+        ...
+
 
 def pattern_problem(pattern: str) -> str | None:
     """What is wrong with a regular expression."""
     try:
-        _compiled(pattern)
+        compiled(pattern)
     except re2.error as error:
         return str(error.args[0] if error.args else error)
     return None
@@ -65,6 +70,7 @@ def matching_rows(frame: Frame, matchers: Matchers, by_name: dict[str, Index] | 
     return rows
 
 
-@lru_cache(1024)
-def _compiled(pattern: str) -> Any:
+@lru_cache(4096)
+def compiled(pattern: str) -> Any:
+    """The pattern as Prometheus compiles it. Raises re2.error."""
     return re2.compile(pattern, _OPTIONS)

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec import Struct
 
-from llm_canaries.rules.evaluate import RuleState, WithOutputs, evaluate, made_names
+from llm_canaries.rules.evaluate import RuleState, evaluate
 from llm_canaries.rules.group import RuleGroup
+from llm_canaries.rules.outputs import Outputs, Together
 from llm_canaries.rules.promql.evaluate import Tick
+from llm_canaries.rules.promql.plan import reach
 from llm_canaries.rules.promql.problem import EvaluationError
 from llm_canaries.rules.series import Stale
 from llm_canaries.rules.unittest import AlertTest, ExpressionTest, Input, Labels, RuleTest, RuleTests
 from llm_canaries.rules.vector import Floats, Vector
-from llm_canaries.rules.window import GAP, STALE, Window, slots_needed
+from llm_canaries.rules.window import GAP, LOOKBACK, STALE, Window, slots_needed
 
 Shown = tuple[tuple[str, str], ...]
 
@@ -46,7 +48,11 @@ class _Trial:
     def __init__(self, tests: RuleTests, test: RuleTest) -> None:
         self._groups: Sequence[RuleGroup] = tests.groups
         self._every, self._test = tests.evaluation_interval, test
-        self._window = Window(slots_needed(test.interval))
+        plans = [rule.plan for group in tests.groups for rule in group.rules] + [each.plan for each in test.expressions]
+        latest = max([0.0, *(each.at for each in test.alerts), *(each.at for each in test.expressions)])
+        span = max([LOOKBACK, *(min(reach(plan), latest + LOOKBACK) for plan in plans)])
+        self._window = Window(slots_needed(test.interval, span), span)
+        self._outputs = Outputs(tests.evaluation_interval, span)
         self._window.align([each.labels for each in test.series])
         self._columns = _columns(test.series)
         self._shown = 0  # columns that the window has been shown
@@ -70,8 +76,7 @@ class _Trial:
     def _evaluate(self, at: float) -> None:
         self._show(at)
         for index, group in enumerate(self._groups):
-            others = [state for other, states in self._states.items() if other != index for state in states]
-            result = evaluate(group, self._window, at, self._states.get(index, ()), others)
+            result = evaluate(group, self._window, at, self._states.get(index, ()), self._outputs)
             self._states[index] = result.states
             self._found += [(self._test.line, f"at {at:g} s: {each.rule}: {each.message}") for each in result.problems]
 
@@ -95,8 +100,7 @@ class _Trial:
 
     def _judge_expression(self, wanted: ExpressionTest) -> None:
         self._show(wanted.at)
-        states = [state for each in self._states.values() for state in each]
-        source = WithOutputs(self._window, states, made_names(states))
+        source = Together(self._window, self._outputs)
         try:
             value = Tick(source, wanted.at).vector(wanted.plan)
         except EvaluationError as error:

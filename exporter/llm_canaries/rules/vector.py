@@ -1,16 +1,21 @@
-"""Labelled values as the rules see them: labels are columns of text, values one float array."""
+"""Labelled values as the rules see them: rows of a table of labels, values one float array."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-NAME = "__name__"
+from llm_canaries.rules.table import NAME, Column, Index, Key, Keys, Table, table_of
+
+__all__ = [
+    "EMPTY", "NAME", "Column", "Floats", "Frame", "Grouping", "Index", "Key", "Mask", "Vector",
+    "frame_of", "joined", "vector_of",
+]  # fmt: skip
+
 Floats = npt.NDArray[np.float64]
-Column = npt.NDArray[np.object_]
-Index = npt.NDArray[np.intp]
-Key = tuple[str, ...]
+Mask = npt.NDArray[np.bool_]
+_MOST_JOINS = 64
 
 
 class Grouping(Struct, frozen=True):
@@ -21,69 +26,82 @@ class Grouping(Struct, frozen=True):
 
 
 class Frame:
-    """Label sets, one a row, as columns; "" is no label. What is asked of it once is remembered."""
+    """Label sets, one a row: all rows of a table, or some of them, each once."""
 
-    __slots__ = ("_groupings", "_kept", "_keys", "_sets", "columns", "size")
+    __slots__ = ("rows_taken", "size", "table")
 
-    def __init__(self, columns: Mapping[str, Column], size: int) -> None:
-        self.columns = columns
-        self.size = size
-        self._keys: dict[Key, list[Key]] = {}
-        self._sets: dict[Key, frozenset[Key]] = {}
-        self._kept: dict[Key, Frame] = {}
-        self._groupings: dict[Key, Grouping] = {}
+    def __init__(self, table: Table, rows: Index | None = None) -> None:
+        self.table = table
+        self.rows_taken = rows
+        self.size = table.size if rows is None else len(rows)
+
+    @property
+    def columns(self) -> Mapping[str, Column]:
+        """The labels of the rows, by name."""
+        return {name: self.column(name) for name in self.table.columns}
+
+    def keyed(self, names: Key) -> tuple[Index, Keys]:
+        """The key of each row by the labels `names`, as a number in the keys of the table."""
+        found = self.table.keyed(names)
+        return (found.ids if self.rows_taken is None else found.ids[self.rows_taken]), found.keys
 
     def keys(self, names: Key) -> list[Key]:
         """The values of the labels `names`, a tuple a row."""
-        if names not in self._keys:
-            nothing = [""] * self.size
-            columns = [self.columns[name].tolist() if name in self.columns else nothing for name in names]
-            self._keys[names] = list(zip(*columns, strict=True)) if names else [()] * self.size
-        return self._keys[names]
+        ids, keys = self.keyed(names)
+        return [keys.texts[number] for number in ids.tolist()]
 
     def key_set(self, names: Key) -> frozenset[Key]:
         """The distinct `keys`."""
-        if names not in self._sets:
-            self._sets[names] = frozenset(self.keys(names))
-        return self._sets[names]
+        return frozenset(self.keys(names))
 
     def column(self, name: str) -> Column:
         """One label of every row."""
-        return self.columns[name] if name in self.columns else np.full(self.size, "", dtype=np.object_)
+        column = self.table.column(name)
+        return column if self.rows_taken is None else column[self.rows_taken]
 
     def names(self, without: Iterable[str] = ()) -> Key:
         """The labels there are, in order, but those."""
-        return tuple(sorted(set(self.columns).difference(without)))
+        return self.table.names(without)
 
     def keep(self, names: Key) -> "Frame":
         """The same rows with these labels only."""
-        if names not in self._kept:
-            self._kept[names] = Frame({name: self.columns[name] for name in names if name in self.columns}, self.size)
-        return self._kept[names]
+        return Frame(self.table.keep(names), self.rows_taken)
 
     def drop_name(self) -> "Frame":
         """The same rows without the metric name."""
-        return self.keep(self.names((NAME,))) if NAME in self.columns else self
+        return self.keep(self.names((NAME,))) if NAME in self.table.columns else self
 
-    def take(self, rows: Index | npt.NDArray[np.bool_]) -> "Frame":
+    def take(self, rows: Index | Mask) -> "Frame":
         """Some of the rows: indexes or a mask."""
-        columns = {name: column[rows] for name, column in self.columns.items()}
-        size = int(np.count_nonzero(rows)) if rows.dtype == np.bool_ else len(rows)
-        return Frame(columns, size)
+        index: Index = np.flatnonzero(rows) if rows.dtype == np.bool_ else np.asarray(rows, dtype=np.intp)
+        return Frame(self.table, index if self.rows_taken is None else self.rows_taken[index])
 
     def distinct(self) -> bool:
         """Whether no two rows have the same labels."""
-        return len(self.key_set(self.names())) == self.size
+        if self.size < 2 or self.table.distinct():
+            return True
+        ids = self.keyed(self.names())[0]
+        return len(np.unique(ids)) == self.size
 
     def grouping(self, names: Key) -> Grouping:
-        """The groups by the labels `names`, in the order of their first rows."""
-        if names not in self._groupings:
-            known: dict[Key, int] = {}
-            ids = [known.setdefault(key, len(known)) for key in self.keys(names)]
-            index = np.array(ids, dtype=np.intp)
-            first = np.unique(index, return_index=True)[1]
-            self._groupings[names] = Grouping(index, self.keep(names).take(first))
-        return self._groupings[names]
+        """The groups by the labels `names`."""
+        ids, keys = self.keyed(names)
+        table = self.table.groups(names)
+        if self.rows_taken is None:
+            return Grouping(ids, Frame(table))
+        there = np.zeros(len(keys.texts), dtype=np.bool_)
+        there[ids] = True
+        if there.all():
+            return Grouping(ids, Frame(table))
+        return Grouping((np.cumsum(there) - 1)[ids], Frame(table, np.flatnonzero(there)))
+
+    def same(self, other: "Frame") -> bool:
+        """Whether it is known, without a look at the labels, that both have the same rows."""
+        if self.table is not other.table or self.size != other.size:
+            return False
+        if self.rows_taken is None or other.rows_taken is None:
+            return self.rows_taken is other.rows_taken
+        return self.rows_taken is other.rows_taken or bool(np.array_equal(self.rows_taken, other.rows_taken))
 
     def rows(self) -> list[dict[str, str]]:
         """Each row as labels, without empty ones."""
@@ -102,7 +120,7 @@ class Vector(Struct, frozen=True):
         """The labels of each value, with `__name__` where there is one."""
         return self.frame.rows()
 
-    def filtered(self, mask: npt.NDArray[np.bool_]) -> "Vector":
+    def filtered(self, mask: Mask) -> "Vector":
         """The rows where `mask` holds."""
         if mask.all():
             return self
@@ -111,9 +129,7 @@ class Vector(Struct, frozen=True):
 
 def frame_of(labels: Sequence[Mapping[str, str]]) -> Frame:
     """Label sets as columns."""
-    names = dict.fromkeys(name for each in labels for name in each)
-    columns = {name: np.array([each.get(name, "") for each in labels], dtype=np.object_) for name in names}
-    return Frame(columns, len(labels))
+    return Frame(table_of(labels))
 
 
 def vector_of(labels: Sequence[Mapping[str, str]], values: Iterable[float]) -> Vector:
@@ -124,15 +140,28 @@ def vector_of(labels: Sequence[Mapping[str, str]], values: Iterable[float]) -> V
 def joined(vectors: Sequence[Vector]) -> Vector:
     """The rows of all, one vector after the other."""
     filled = [each for each in vectors if each.frame.size]
+    if not filled:
+        return EMPTY
     if len(filled) == 1:
         return filled[0]
-    names = dict.fromkeys(name for each in filled for name in each.frame.columns)
-    columns: dict[str, Column] = {
-        name: np.concatenate([each.frame.column(name) for each in filled]) for name in names
-    }
-    size = sum(each.frame.size for each in filled)
-    values = np.concatenate([each.values for each in filled]) if filled else np.empty(0)
-    return Vector(Frame(columns, size), values)
+    frame = joined_frames([each.frame for each in filled])
+    return Vector(frame, np.concatenate([each.values for each in filled]))
 
 
-EMPTY = Vector(Frame({}, 0), np.empty(0))
+def joined_frames(frames: Sequence[Frame]) -> Frame:
+    """The rows of all; the same table as before where the same rows were joined before."""
+    known: dict[Hashable, tuple[tuple[Frame, ...], Frame]] = frames[0].table.made("joined", dict)
+    tables = tuple(id(each.table) for each in frames)
+    before = known.get(tables)
+    if before is not None and all(old.same(new) for old, new in zip(before[0], frames, strict=True)):
+        return before[1]
+    names = dict.fromkeys(name for each in frames for name in each.table.columns)
+    columns: dict[str, Column] = {name: np.concatenate([each.column(name) for each in frames]) for name in names}
+    frame = Frame(Table(columns, sum(each.size for each in frames)))
+    if len(known) >= _MOST_JOINS:
+        known.clear()
+    known[tables] = (tuple(frames), frame)
+    return frame
+
+
+EMPTY = Vector(Frame(Table({}, 0)), np.empty(0))

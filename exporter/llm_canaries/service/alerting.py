@@ -16,9 +16,14 @@ from llm_canaries.canary.explain import Page, read_pages
 from llm_canaries.config.problems import ConfigError, Problem
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.transport import new_session
+from llm_canaries.rules.promql.parse import parse
+from llm_canaries.rules.promql.problem import EvaluationError
+from llm_canaries.rules.vector import Vector
 from llm_canaries.service.app import Sidecar
 from llm_canaries.service.recorder import case_labels
-from llm_canaries.service.rulebook import Evaluated, Rulebook, read_rulebook
+from llm_canaries.service.rule_files import read_groups
+from llm_canaries.service.rule_memory import RuleMemory
+from llm_canaries.service.rulebook import Evaluated, Rulebook
 from llm_canaries.service.settings import Settings
 from llm_canaries.state.database import Database
 from llm_canaries.state.errors import StateError
@@ -45,9 +50,13 @@ class Alerting:
         self._removed: list[dict[str, str]] = []
         self._buried: dict[str, int] | None = None
         self._ticking = asyncio.Lock()
+        self._memory = RuleMemory(database)
 
     def parse(self, settings: Settings) -> Rulebook | None:
-        """The rules of `settings`, None where a Prometheus evaluates them. Raises ConfigError for any problem."""
+        """The rules of `settings`, None where a Prometheus evaluates them. Raises ConfigError for any problem.
+
+        It takes a second for thousands of rules, and touches nothing: the caller has a thread for it.
+        """
         source = settings.source or "embedded default"
         problems = [
             Problem(source, 1, f"receiver `{name}`: the URL {wrong}")
@@ -57,7 +66,7 @@ class Alerting:
         rules = None
         if settings.config.rules.evaluate:
             try:
-                rules = read_rulebook(settings.config.rules, TICK, self._clock.monotonic)
+                rules = Rulebook(read_groups(settings.config.rules), TICK, self._clock.monotonic)
             except ConfigError as error:
                 problems += error.problems
         if problems:
@@ -70,6 +79,8 @@ class Alerting:
         if self._outbox is not None:
             self._incidents = await self._outbox.open_incidents()
         self._rules = rules
+        if rules is not None:
+            await self._memory.restore(rules, self._clock.wall())
 
     async def replace(self, settings: Settings, rules: Rulebook | None, gone: list[Case]) -> None:
         """Puts new rules and receivers in force; incidents of cases that are gone close as removed."""
@@ -89,7 +100,7 @@ class Alerting:
         async with self._ticking:
             self._revive()
             now = self._clock.wall()
-            found = self._rules.evaluate(self._board, now) if self._rules is not None else Evaluated([], frozenset())
+            found = await self._evaluate(now)
             removed = self._is_removed if self._rules is not None else lambda labels: True
             after, flips = advance(
                 self._incidents, found.firings, unknown=found.unknown, removed=removed, now=now
@@ -99,13 +110,37 @@ class Alerting:
                 self._removed = []
             await self._count()
 
+    async def _evaluate(self, now: float) -> Evaluated:
+        """What the rules say at `now`; in a thread, so that no probe waits for them."""
+        rules = self._rules
+        if rules is None:
+            return Evaluated([], frozenset())
+        rules.sample(self._board, now)
+        found = await asyncio.to_thread(rules.evaluate, now)
+        rules.report(self._board)
+        for problem in found.problems:
+            log.warning("rule %s of group %s failed: %s", problem.rule, problem.group, problem.message)
+        await self._memory.save(rules, now)
+        return found
+
+    async def ask(self, expression: str) -> Vector:
+        """What an expression is now. Raises Refused and EvaluationError."""
+        plan = parse(expression)
+        async with self._ticking:
+            if self._rules is None:
+                raise EvaluationError("no rules are evaluated here, so nothing is sampled")
+            return await asyncio.to_thread(self._rules.ask(self._clock.wall()).vector, plan)
+
     def shown(self) -> list[dict[str, Any]]:
         """The alerts that are pending or firing, for people."""
         return self._rules.shown() if self._rules is not None else []
 
     async def close(self) -> None:
-        """Stops delivering; what waits, waits in the state."""
+        """Stops delivering; what waits, waits in the state, and so does what the rules know."""
         await self._stop_delivering()
+        async with self._ticking:
+            if self._rules is not None:
+                await self._memory.save(self._rules, self._clock.wall(), all_of_it=True)
 
     async def _post(self, flips: tuple[Flip, ...]) -> bool:
         """Whether the flips are stored; if not, the same flips come again at the next evaluation."""

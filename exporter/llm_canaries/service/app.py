@@ -19,6 +19,7 @@ from llm_canaries.canary.run import Lane, run_case
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.core import Core
+from llm_canaries.proxy.price import prices_of
 from llm_canaries.service.assembly import Assembly, assemble
 from llm_canaries.service.board import Board
 from llm_canaries.service.gateway_metrics import GatewayMetrics
@@ -83,6 +84,7 @@ class Sidecar:
     async def swap(self, plant: Plant) -> list[Case]:
         """Makes `plant` the one in force; the cases that are gone."""
         before, self.plant = self.plant, plant
+        self.recorder.prices = prices_of(plant.settings.config.prices)
         gone = [case for key, case in before.cases.items() if key not in plant.cases] if before else []
         for key in (case.key for case in gone):
             assert before is not None
@@ -166,6 +168,7 @@ class Sidecar:
             self.recorder.rate_limited(name, self.rate_limits[name], now)
             if isinstance(gateway, Core):
                 self.gateway_metrics.breakers(name, gateway.breakers, monotonic, now)
+                self.gateway_metrics.credentials(name, gateway.standings(), monotonic)
         self.gateway_metrics.refresh(now)
         self.board.set_named("llm_sidecar_runs_in_flight", len(self._under_way))
 

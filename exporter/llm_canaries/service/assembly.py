@@ -5,19 +5,31 @@ from contextlib import AsyncExitStack
 
 import aiohttp
 from msgspec import Struct
+from pydantic import SecretStr
 
-from llm_canaries.config.schema import Config, GatewayConfig, ProviderConfig
+from llm_canaries.config.provider import BreakerConfig, ProviderConfig
+from llm_canaries.config.schema import Config, GatewayConfig
 from llm_canaries.gateways.table import KINDS
 from llm_canaries.mirror.server import Mirror, serving
 from llm_canaries.proxy import gateway as proxy
+from llm_canaries.proxy.breaker import Policy, Threshold, Tiered
+from llm_canaries.proxy.circuits import Scope
 from llm_canaries.proxy.clock import Clock
+from llm_canaries.proxy.conduct import CANARY, Conduct
 from llm_canaries.proxy.core import Core
+from llm_canaries.proxy.credentials import Credential, Strategy
 from llm_canaries.proxy.deployed import Deployed
 from llm_canaries.proxy.profiles import read_profiles
-from llm_canaries.proxy.routes import Provider
+from llm_canaries.proxy.retry import Retries
+from llm_canaries.proxy.routes import Alias, Provider
+from llm_canaries.proxy.traffic import Traffic
 from llm_canaries.proxy.transport import Transport, new_session
+from llm_canaries.proxy.ways import Settings
 from llm_canaries.wire.exchange import Seen
+from llm_canaries.wire.nonce import Draw
 from llm_canaries.wire.profile import Profile
+
+MIRROR = "mirror"  # the provider of an embedded gateway that has none of its own
 
 
 class Assembly(Struct, frozen=True, kw_only=True):
@@ -43,39 +55,66 @@ async def assemble(stack: AsyncExitStack, config: Config, wanted: Collection[str
         mirror = Mirror(clock)
         url = await stack.enter_async_context(serving(mirror, "127.0.0.1", 0))
     session = await stack.enter_async_context(new_session())
-    profiles = read_profiles()
     gateways: dict[str, proxy.Gateway] = {}
     for name, each in chosen.items():
         if KINDS[each.kind].deployed:
             gateways[name] = _deployed(session, each)
         else:
-            gateways[name] = _embedded(session, each, url, profiles, clock)
+            gateways[name] = embedded_core(session, each, url, clock)
     return Assembly(gateways=gateways, mirrored=mirrored, mirror=mirror)
 
 
 def _deployed(session: aiohttp.ClientSession, config: GatewayConfig) -> Deployed:
     headers = {name: value.get_secret_value() for name, value in config.headers.items()}
-    key = config.api_key.get_secret_value() if config.api_key else ""
-    return Deployed(Transport(session, str(config.url), _limits(config)), key, headers)
+    return Deployed(Transport(session, str(config.url), _limits(config)), _secret(config.api_key), headers)
 
 
-def _embedded(
-    session: aiohttp.ClientSession, config: GatewayConfig, url: str, profiles: dict[str, Profile], clock: Clock
+async def client_core(
+    stack: AsyncExitStack, config: GatewayConfig, clock: Clock, draw: Draw, traffic: Traffic | None = None
 ) -> Core:
-    limits = _limits(config)
+    """The core of an embedded gateway for clients: retries, connections kept alive; `stack` closes what it opens."""
+    url = ""
     if config.providers is None:
-        providers = [Provider(name="mirror", url=url, profile=profiles["mirror"], limits=limits)]
-        keys: dict[str, str] = {}
-    else:
-        providers = [_provider(name, each, profiles, limits) for name, each in config.providers.items()]
-        keys = {
-            name: each.api_key.get_secret_value() for name, each in config.providers.items() if each.api_key
-        }
-    transports = {each.name: Transport(session, each.url, limits) for each in providers}
-    return Core(providers, transports, keys, clock)
+        url = await stack.enter_async_context(serving(Mirror(clock), "127.0.0.1", 0))
+    session = await stack.enter_async_context(new_session(keep_alive=True))
+    own = config.retries
+    conduct = Conduct(raw=False, retries=Retries(attempts=own.attempts, base=own.base, cap=own.cap))
+    return embedded_core(session, config, url, clock, conduct=conduct, traffic=traffic, draw=draw)
 
 
-def _provider(name: str, config: ProviderConfig, profiles: dict[str, Profile], limits: proxy.Limits) -> Provider:
+def embedded_core(
+    session: aiohttp.ClientSession,
+    config: GatewayConfig,
+    url: str,
+    clock: Clock,
+    *,
+    conduct: Conduct = CANARY,
+    traffic: Traffic | None = None,
+    draw: Draw = lambda below: below - 1,
+) -> Core:
+    """The core of an embedded gateway; `url` is the mirror's, for one without providers."""
+    limits, profiles = _limits(config), read_profiles()
+    own, mirror = config.providers or {}, profiles["mirror"]
+    providers = [
+        _provider(name, each, profiles, limits, forced=config.force_model_prefix) for name, each in own.items()
+    ] or [Provider(name=MIRROR, url=url, profile=mirror, dialects=mirror.dialects, limits=limits)]
+    return Core(
+        providers,
+        {each.name: Transport(session, each.url, limits) for each in providers},
+        {},
+        clock,
+        credentials={name: _credentials(each) for name, each in own.items()},
+        settings=_settings(config.breaker, {name: Strategy(each.strategy) for name, each in own.items()}),
+        conduct=conduct,
+        pins=config.pins,
+        traffic=traffic,
+        draw=draw,
+    )
+
+
+def _provider(
+    name: str, config: ProviderConfig, profiles: dict[str, Profile], limits: proxy.Limits, *, forced: bool
+) -> Provider:
     profile = profiles[config.profile]
     return Provider(
         name=name,
@@ -84,9 +123,34 @@ def _provider(name: str, config: ProviderConfig, profiles: dict[str, Profile], l
         dialects=config.dialects or profile.dialects,
         prefix=config.prefix or "",
         models=config.models,
-        aliases=config.aliases,
+        excluded=config.excluded_models,
+        aliases={alias: Alias(each.model, each.fork) for alias, each in config.aliases.items()},
+        force_prefix=forced,
+        priority=config.priority,
         limits=limits,
     )
+
+
+def _credentials(config: ProviderConfig) -> tuple[Credential, ...]:
+    """The keys of a provider; the short form is one of the default name."""
+    if config.credentials is None:
+        return (Credential(key=_secret(config.api_key), token_file=config.token_file or ""),)
+    return tuple(
+        Credential(each.alias, _secret(each.api_key), each.weight, each.token_file or "")
+        for each in config.credentials
+    )
+
+
+def _settings(config: BreakerConfig, strategies: dict[str, Strategy]) -> Settings:
+    policy: Policy = Threshold(failures=config.failures, timeout=config.timeout, probes=config.probes)
+    if config.policy == "tiered":
+        policy = Tiered(cap=config.cap)
+    scope = Scope(config.scope)
+    return Settings(policy=policy, scope=scope, count_limits=config.count_rate_limits, strategies=strategies)
+
+
+def _secret(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret is not None else ""
 
 
 def _limits(config: GatewayConfig) -> proxy.Limits:

@@ -19,6 +19,7 @@ class Family(Struct, frozen=True):
 CASE = ("canary", "scenario", "gateway", "model_id", "client_protocol", "stream")
 _ROUTE = ("gateway", "provider_key", "model_id")
 _CREDENTIAL = ("gateway", "provider_key", "credential", "scope")
+_KEY = ("gateway", "provider_key", "credential")
 _QUOTA = ("gateway", "provider_key", "credential", "model_id", "scope", "unit")
 
 _DURATIONS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 30.0, 60.0, 120.0)
@@ -78,6 +79,9 @@ _GATEWAY = (
     Family("quota_reset_seconds", "gauge", _CREDENTIAL, "Time until the quota is renewed; absent afterwards."),
     Family("quota_reset_timestamp_seconds", "gauge", _CREDENTIAL, "When the quota is renewed."),
     Family("quota_observed_timestamp_seconds", "gauge", _CREDENTIAL, "When the quota was last told."),
+    Family("credential_refresh_state", "gauge", (*_KEY, "state"), "1 on the one state that the token is in."),
+    Family("credential_expiry_timestamp_seconds", "gauge", _KEY, "When the token expires, as its file says."),
+    Family("credential_unavailable", "gauge", _KEY, "1 while the credential is set aside or cannot be used."),
 )
 
 _SIDECAR = (
@@ -136,9 +140,6 @@ UNFILLED: Mapping[str, str] = {
     "llm_gateway_cache_misses_total": _PAGES,
     "llm_gateway_models_listed": _PAGES,
     "llm_gateway_provider_tier_info": "providers have no tier in the configuration yet",
-    "llm_gateway_credential_refresh_state": _PAGES,
-    "llm_gateway_credential_expiry_timestamp_seconds": _PAGES,
-    "llm_gateway_credential_unavailable": _PAGES,
     "llm_gateway_auth_files": _PAGES,
     "llm_gateway_auth_file_duplicates": _PAGES,
     "llm_gateway_log_events_total": _LOGS,

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from llm_canaries.canary.canary import TOKEN_KINDS, Case, Outcome, Run
 from llm_canaries.canary.holds import HoldReason
 from llm_canaries.canary.ledger import WINDOWS, Availability, Ledger
-from llm_canaries.canary.price import dollars
 from llm_canaries.canary.scenarios.table import SCENARIOS
+from llm_canaries.proxy.price import Prices
 from llm_canaries.service.board import Board
 from llm_canaries.wire.fault import Domain, FaultReason
 
@@ -24,11 +24,15 @@ def case_labels(case: Case) -> dict[str, str]:
 
 
 class Recorder:
-    """Writes runs, ledgers and holds to the board; `started` is when the program did (Unix time)."""
+    """Writes runs, ledgers and holds to the board; `started` is when the program did (Unix time).
+
+    `prices` are those of the configuration in force.
+    """
 
     def __init__(self, board: Board, started: float) -> None:
         self._board = board
         self._started = started
+        self.prices = Prices()
 
     def introduce(self, cases: Iterable[Case]) -> None:
         """Zeros for the counters of every case, before its first run; intervals and thresholds."""
@@ -147,9 +151,9 @@ class Recorder:
         spent = run.tokens
         for kind, count in spent.items():
             self._count("llm_canary_tokens_total", count, **labels, kind=kind)
-        if spent:
-            price = dollars(run.case.model, spent.get("input", 0), spent.get("output", 0))
-            if price is not None:
+        usages = [exchange.reply.usage for exchange in run.exchanges if exchange.reply is not None]
+        for usage in usages:  # one by one: prices rise with the length of a single ask
+            if usage is not None and (price := self.prices.dollars(run.case.model, usage)) is not None:
                 self._count("llm_canary_cost_dollars_total", price, **labels)
 
     def _measures(self, run: Run, labels: dict[str, str]) -> None:

@@ -1,74 +1,129 @@
-"""The rules in force: what the shipped pack and the user's files say, evaluated over the board's last minutes."""
+"""The rules in force: what the shipped packs and the user's files say, evaluated over the board's last minutes."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from llm_canaries.alerts.incident import Firing
-from llm_canaries.config.problems import ConfigError, Problem
-from llm_canaries.config.schema import RulesConfig
-from llm_canaries.content import content
-from llm_canaries.rules.evaluate import Alert, Evaluation, RuleState, evaluate
-from llm_canaries.rules.group import Rule, RuleGroup
-from llm_canaries.rules.load import load
-from llm_canaries.rules.window import Window, slots_needed
+from llm_canaries.rules.evaluate import Alert, Evaluation, Identity, RuleProblem, RuleState, evaluate
+from llm_canaries.rules.group import RuleGroup
+from llm_canaries.rules.outputs import Outputs, Together
+from llm_canaries.rules.promql.evaluate import Tick
+from llm_canaries.rules.restore import Clock, by_identity, clocks, restored
+from llm_canaries.rules.snapshot import History
+from llm_canaries.rules.vector import NAME
+from llm_canaries.rules.window import LOOKBACK, Window, slots_needed
 from llm_canaries.service.board import Board
+
+MOST_SPAN = 3 * 3600.0  # seconds that the window reaches back at most, whatever the rules ask for
+MOST_SERIES = 100_000
+
+Labels = Mapping[str, str]
 
 
 class Evaluated(Struct, frozen=True):
-    """One evaluation: what fires, and the alerts whose state is not known because their rule failed."""
+    """One evaluation: what fires, the alerts whose state is not known, and the rules that failed just now."""
 
     firings: list[Firing]
     unknown: frozenset[str]
+    problems: tuple[RuleProblem, ...] = ()
+
+
+class _Turn(Struct):
+    """When a group was last evaluated, by the monotonic clock, and how that went."""
+
+    at: float
+    duration: float = 0.0
+    failures: int = 0
+    missed: int = 0
+    problems: tuple[RuleProblem, ...] = ()
 
 
 class Rulebook:
-    """Groups of rules with their clocks; `monotonic` measures how long they take."""
+    """Groups of rules with their clocks; `monotonic` measures how long they take.
+
+    `sample` and `report` belong to the thread of the board; `evaluate` may be called in another, one at a time.
+    """
 
     def __init__(self, groups: tuple[RuleGroup, ...], interval: float, monotonic: Callable[[], float]) -> None:
-        self._groups = groups
-        self._monotonic = monotonic
-        self._window = Window(slots_needed(interval))
+        self.groups = groups
+        self._interval, self._monotonic = interval, monotonic
+        span = min(MOST_SPAN, max([LOOKBACK, *(group.reach for group in groups)]))
+        self.window = Window(slots_needed(interval, span), span, MOST_SERIES)
+        self.outputs = Outputs(interval, span)
+        self._span = span
         self._version = -1
         self._states: dict[int, tuple[RuleState, ...]] = {}
+        self._turns: dict[int, _Turn] = {}
+        self._kept: dict[Identity, Clock] | None = None
         self._shown: set[tuple[str, str, str]] = set()
         self._since: float | None = None
 
-    def evaluate(self, board: Board, now: float) -> Evaluated:
-        """One sample of the board and one evaluation of every group, at `now` (Unix time)."""
+    def sample(self, board: Board, now: float) -> None:
+        """One sample of the board at `now` (Unix time)."""
         if board.version != self._version:
-            self._window.align(board.names())
+            self.window.align(board.names())
             self._version = board.version
-        self._window.append(now, board.values)
-        board.set_named("llm_sidecar_window_series", self._window.series, source="board")
-        board.set_named("llm_sidecar_window_dropped_series", 0, source="board")
-        board.set_named("llm_sidecar_window_samples", self._window.samples, source="board")
+        self.window.append(now, board.values)
+
+    def evaluate(self, now: float) -> Evaluated:
+        """One evaluation of every group that is due at `now` (Unix time)."""
         self._since = now if self._since is None else min(now, self._since)
-        # until its `for` has had time to pass again, a rule cannot say that an incident from before is over
-        unknown = {
-            rule.name for group in self._groups for rule in group.rules if rule.hold and now - self._since <= rule.hold
-        }
-        for number, group in enumerate(self._groups):
-            found = self._evaluate_one(number, group, now, board)
-            unknown |= {problem.rule for problem in found.problems}
-        self._count(board)
-        return Evaluated([_firing(alert) for alert in self._alerts() if alert.state == "firing"], frozenset(unknown))
+        tick = Tick(self.window, now)
+        fresh: list[RuleProblem] = []
+        for number, group in enumerate(self.groups):
+            if self._due(number, group):
+                fresh += self._evaluate_one(number, group, now, tick).problems
+        known = {problem.rule for turn in self._turns.values() for problem in turn.problems}
+        firings = [_firing(alert) for alert in self._alerts() if alert.state == "firing"]
+        return Evaluated(firings, frozenset(known | self._not_yet_known(now)), tuple(fresh))
+
+    def ask(self, source_now: float) -> Tick:
+        """A moment of all that rules see, to evaluate an expression in."""
+        return Tick(Together(self.window, self.outputs), source_now)
+
+    def restore(self, kept: Iterable[Clock], now: float) -> None:
+        """Takes up clocks of a former process; alerts go on with them once they are found again."""
+        self._kept = by_identity(kept, now)
+
+    def clocks(self) -> list[Clock]:
+        """The clocks of now, to be taken up by the next process."""
+        return clocks((group, self._states.get(number, ())) for number, group in enumerate(self.groups))
+
+    def restore_window(self, history: History, now: float) -> None:
+        """Takes up what a former process sampled before `now`; the time between is a gap."""
+        times, series, values = history
+        for at, row in zip(times, values, strict=True):
+            if at < now:
+                self.window.put(at, series, row)
+                self._since = at if self._since is None else self._since
+
+    def restore_outputs(self, history: History, now: float) -> None:
+        """Takes up what rules said in a former process before `now`."""
+        times, series, values = history
+        for at, row in zip(times, values, strict=True):
+            if at < now:
+                self.outputs.window.put(at, series, row)
+        self.outputs.names |= {each[NAME] for each in series}
 
     def take_over(self, before: "Rulebook") -> None:
-        """Keeps the history, and the clocks of rules that did not change."""
-        self._window, self._version, self._since = before._window, before._version, before._since
-        self._shown = before._shown
-        known = {
-            _identity(group, rule): state
-            for number, group in enumerate(before._groups)
-            for rule, state in zip(group.rules, before._states.get(number, ()), strict=False)
-        }
-        for number, group in enumerate(self._groups):
-            self._states[number] = tuple(known.get(_identity(group, rule), RuleState()) for rule in group.rules)
+        """Keeps the history, and the clocks of rules that have still their place, name and labels."""
+        self.window, self.outputs, self._version = before.window, before.outputs, before._version
+        self.window.widen(self._span)
+        self.outputs.window.widen(self._span)
+        self._shown, self._since = before._shown, before._since
+        known: dict[Any, RuleState] = {}
+        for number, group in enumerate(before.groups):
+            known |= zip(group.rule_keys(), before._states.get(number, ()), strict=False)
+        turns = {(group.file, group.name): before._turns.get(n) for n, group in enumerate(before.groups)}
+        for number, group in enumerate(self.groups):
+            self._states[number] = tuple(known.pop(key, RuleState()) for key in group.rule_keys())
+            if (turn := turns.get((group.file, group.name))) is not None:
+                self._turns[number] = _Turn(turn.at)
+        ended = [series for state in known.values() for series in state.series]
+        self.outputs.write((), (), ended)  # what no rule says any more is over with the next evaluation
 
     def shown(self) -> list[dict[str, Any]]:
         """The alerts that are pending or firing, firing ones first."""
@@ -85,62 +140,78 @@ class Rulebook:
             for alert in found
         ]
 
-    def _evaluate_one(self, number: int, group: RuleGroup, now: float, board: Board) -> Evaluation:
-        started = self._monotonic()
-        others = [state for each, states in self._states.items() if each != number for state in states]
-        found = evaluate(group, self._window, now, self._states.get(number, ()), others)
-        self._states[number] = found.states
-        board.set_named("llm_sidecar_rule_group_last_duration_seconds", self._monotonic() - started, group=group.name)
-        failures = board.slot("llm_sidecar_rule_evaluation_failures_total", group=group.name)
-        board.add(failures, len(found.problems))
-        board.add(board.slot("llm_sidecar_rule_group_iterations_missed_total", group=group.name), 0)
+    def report(self, board: Board) -> None:
+        """What the last evaluation came to, on the board."""
+        board.set_named("llm_sidecar_window_series", self.window.series, source="board")
+        board.set_named("llm_sidecar_window_dropped_series", self.window.dropped, source="board")
+        board.set_named("llm_sidecar_window_samples", self.window.samples, source="board")
+        for number, group in enumerate(self.groups):
+            turn = self._turns.get(number) or _Turn(0.0)
+            name = group.name
+            board.set_named("llm_sidecar_rule_group_last_duration_seconds", turn.duration, group=name)
+            board.add(board.slot("llm_sidecar_rule_evaluation_failures_total", group=name), turn.failures)
+            board.add(board.slot("llm_sidecar_rule_group_iterations_missed_total", group=name), turn.missed)
+            turn.failures = turn.missed = 0
+        self._count(board)
+
+    def _due(self, number: int, group: RuleGroup) -> bool:
+        """Whether the group's interval is over; whole intervals in which it was not evaluated are missed.
+
+        A group without an interval, or with a shorter one, is due whenever there is a new sample.
+        """
+        started, turn = self._monotonic(), self._turns.get(number)
+        if turn is None:
+            self._turns[number] = _Turn(started)
+            return True
+        interval = max(group.interval or 0.0, self._interval)
+        if interval > self._interval and started - turn.at < interval - self._interval / 2:
+            return False
+        turn.missed += max(0, int((started - turn.at) / interval + 0.5) - 1)
+        turn.at = started
+        return True
+
+    def _evaluate_one(self, number: int, group: RuleGroup, now: float, tick: Tick) -> Evaluation:
+        started, turn = self._monotonic(), self._turns[number]
+        first = number not in self._states
+        found = evaluate(group, self.window, now, self._states.get(number, ()), self.outputs, tick)
+        states = found.states
+        if first and self._kept:
+            states = restored(group, states, self._kept, now)
+        self._states[number] = states
+        turn.duration = self._monotonic() - started
+        turn.failures += len(found.problems)
+        turn.problems = found.problems
         return found
+
+    def _not_yet_known(self, now: float) -> set[str]:
+        """The rules that cannot say yet that an incident from before is over: what they look back on is not there."""
+        since = now - (now if self._since is None else self._since)
+        return {
+            rule.name
+            for group in self.groups
+            for rule in group.rules
+            if (rule.hold or rule.reach > LOOKBACK)
+            and since <= max(rule.hold, min(rule.reach, self._span) if rule.reach > LOOKBACK else 0.0)
+        }
 
     def _alerts(self) -> list[Alert]:
         return [alert for states in self._states.values() for state in states for alert in state.alerts.values()]
 
     def _count(self, board: Board) -> None:
         """How many alerts there are of each name, severity and state; one that is over counts 0."""
-        found = Counter(
+        found: Counter[tuple[str, str, str]] = Counter(
             (alert.labels.get("alertname", ""), alert.labels.get("severity", ""), alert.state)
             for alert in self._alerts()
         )
         self._shown |= set(found)
         for name, severity, state in self._shown:
-            count = sum(n for key, n in found.items() if key == (name, severity, state))
-            board.set_named("llm_sidecar_alerts", count, alertname=name, severity=severity, state=state)
-
-
-def read_rulebook(config: RulesConfig, interval: float, monotonic: Callable[[], float]) -> Rulebook:
-    """The shipped pack and the files of `config`, without what it disables. Raises ConfigError with every problem."""
-    problems: list[Problem] = []
-    texts = {f"rules/{name}": text for name, text in content("rules").items() if name.endswith(".yml")}
-    for path in config.files or ():
-        try:
-            texts[path] = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            problems.append(Problem(path, 1, f"cannot be read: {error}"))
-    try:
-        groups = load(texts)
-    except ConfigError as error:
-        raise ConfigError((*problems, *error.problems)) from None
-    names = {rule.name for group in groups for rule in group.rules}
-    problems += [
-        Problem("rules.disable", 1, f"`{name}` is not an alert; there are: {', '.join(sorted(names))}")
-        for name in config.disable
-        if name not in names
-    ]
-    if problems:
-        raise ConfigError(problems)
-    kept = tuple(
-        replace(group, rules=tuple(rule for rule in group.rules if rule.name not in config.disable))
-        for group in groups
-    )
-    return Rulebook(kept, interval, monotonic)
+            board.set_named(
+                "llm_sidecar_alerts", found[name, severity, state], alertname=name, severity=severity, state=state
+            )
 
 
 def _firing(alert: Alert) -> Firing:
-    labels: Mapping[str, str] = alert.labels
+    labels: Labels = alert.labels
     return Firing(
         alertname=labels.get("alertname", ""),
         labels=labels,
@@ -149,7 +220,3 @@ def _firing(alert: Alert) -> Firing:
         annotations=alert.annotations,
         active_at=alert.active_at,
     )
-
-
-def _identity(group: RuleGroup, rule: Rule) -> tuple[str, str, str, str, str, float]:
-    return (group.file, group.name, rule.name, rule.severity, rule.expression, rule.hold)

@@ -65,7 +65,7 @@ class Server:
             try:
                 settings = read_settings(self._path, self._environ)
                 assert self.sidecar is not None and self.alerting is not None
-                rules = self.alerting.parse(settings)
+                rules = await asyncio.to_thread(self.alerting.parse, settings)
                 plant = await self.sidecar.build(settings)
             except ConfigError as error:
                 self.board.set_named("llm_sidecar_config_last_reload_successful", 0)
@@ -107,7 +107,7 @@ class Server:
         store = Store(database, self.board)
         self.sidecar = sidecar = Sidecar(self.board, store, self._clock, self._draw)
         self.alerting = alerting = Alerting(sidecar, database, self._clock, self._draw)
-        rules = alerting.parse(settings)
+        rules = await asyncio.to_thread(alerting.parse, settings)
         await sidecar.swap(await sidecar.build(settings))
         stack.push_async_callback(sidecar.close)
         await alerting.start(settings, rules)

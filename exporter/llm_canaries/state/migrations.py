@@ -46,6 +46,7 @@ MIGRATIONS: tuple[Step, ...] = (
         "CREATE INDEX deliveries_by_incident ON deliveries (incident)",
         "CREATE TABLE dropped (receiver TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID",
     ),
+    ("CREATE TABLE snapshots (name TEXT PRIMARY KEY, at REAL NOT NULL, data BLOB NOT NULL)",),
 )
 
 

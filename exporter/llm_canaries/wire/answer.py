@@ -6,14 +6,17 @@ from contextlib import suppress
 from msgspec import Struct
 
 from llm_canaries.wire.dialects import DIALECTS
+from llm_canaries.wire.envelope import is_html, read_envelope
 from llm_canaries.wire.event import Broken, Delta, End, Event, Finished, Liveness, OpaquePart, PartStart, fold
-from llm_canaries.wire.exchange import Attempt, Exchange, Loss, Send
-from llm_canaries.wire.fault import Fault, FaultReason, is_html, read_envelope, read_fault
+from llm_canaries.wire.exchange import Attempt, Exchange, Loss, Reasoning, Send
+from llm_canaries.wire.fault import Fault, FaultReason
+from llm_canaries.wire.fault_reading import read_fault
 from llm_canaries.wire.headers import Headers, header
 from llm_canaries.wire.json import WireError
-from llm_canaries.wire.message import Finish, Reply, Text
-from llm_canaries.wire.quota import read_quota
+from llm_canaries.wire.message import Finish, Reply, Text, Thinking
+from llm_canaries.wire.quota_reading import read_quota
 from llm_canaries.wire.sse import Decoder
+from llm_canaries.wire.thinking import requested
 
 
 class Received(Struct, frozen=True, kw_only=True):
@@ -28,6 +31,7 @@ class Received(Struct, frozen=True, kw_only=True):
     duration: float = 0.0
     attempts: tuple[Attempt, ...] = ()
     losses: tuple[Loss, ...] = ()
+    translated: Thinking | None = None
     fault: Fault | None = None
 
 
@@ -57,9 +61,10 @@ def read_answer(send: Send, got: Received, now: float) -> Exchange:
         events=reading.events,
         objections=objections(reading.events) if send.stream else (),
         fault=reading.fault,
-        quota=read_quota(got.headers, now),
+        quota=read_quota(got.headers, now, got.body if (got.status or 0) >= 400 else b""),
         attempts=got.attempts,
         losses=got.losses,
+        thinking=_reasoning(send, got, reading.reply),
     )
 
 
@@ -73,6 +78,12 @@ def objections(events: Sequence[Event]) -> tuple[str, ...]:
     if ends and ends[0] != len(said) - 1:
         found.append("event_after_end")
     return tuple(found)
+
+
+def _reasoning(send: Send, got: Received, reply: Reply | None) -> Reasoning:
+    """What became of the reasoning asked for; of raw bytes nothing is known to have been asked."""
+    asked = None if isinstance(send.ask, bytes) else requested(send.ask)
+    return Reasoning(requested=asked, translated=got.translated, applied=reply.effort if reply else None)
 
 
 def _read(send: Send, got: Received, now: float) -> Reading:

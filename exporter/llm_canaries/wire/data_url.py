@@ -1,5 +1,6 @@
 """`data:` URLs with base64, as chat keeps its images and files."""
 
+from llm_canaries.wire import splice
 from llm_canaries.wire.message import Document, Image
 
 
@@ -13,6 +14,13 @@ def split(url: str) -> tuple[str, str] | None:
 
 def join(part: Image | Document) -> str:
     """The URL of `part`: its own, or a data URL of what it holds."""
-    if part.url is not None:
-        return part.url
-    return f"data:{part.media_type or 'application/octet-stream'};base64,{part.data or ''}"
+    return part.url if part.url is not None else _head(part) + (part.data or "")
+
+
+def spliced(part: Image | Document) -> str | splice.Large:
+    """`join(part)` for an encoder, which does not look into large ones (splice.string)."""
+    return part.url if part.url is not None else splice.string(_head(part), part.data or "")
+
+
+def _head(part: Image | Document) -> str:
+    return f"data:{part.media_type or 'application/octet-stream'};base64,"

@@ -20,7 +20,7 @@ from llm_canaries.wire.message import (
 )
 
 
-class Head(Struct, frozen=True, tag=True, kw_only=True):
+class Head(Struct, frozen=True, tag=True, kw_only=True, gc=False):
     """The answer begins: who answers, under which id; `dialect` names whose words `extra` and opaque parts are in."""
 
     dialect: str = ""
@@ -31,7 +31,7 @@ class Head(Struct, frozen=True, tag=True, kw_only=True):
     extra: Extra = {}
 
 
-class PartStart(Struct, frozen=True, tag=True, kw_only=True):
+class PartStart(Struct, frozen=True, tag=True, kw_only=True, gc=False):
     """Part number `index` begins; `id` and `name` only where `kind` is tool."""
 
     index: int
@@ -41,14 +41,14 @@ class PartStart(Struct, frozen=True, tag=True, kw_only=True):
     extra: Extra = {}
 
 
-class Delta(Struct, frozen=True, tag=True):
+class Delta(Struct, frozen=True, tag=True, gc=False):
     """More of part `index`: words, reasoning, or a piece of JSON arguments."""
 
     index: int
     text: str
 
 
-class Signature(Struct, frozen=True, tag=True):
+class Signature(Struct, frozen=True, tag=True, gc=False):
     """The seal of thought `index`; `redacted` marks a thought that came sealed whole."""
 
     index: int
@@ -56,26 +56,26 @@ class Signature(Struct, frozen=True, tag=True):
     redacted: bool = False
 
 
-class PartEnd(Struct, frozen=True, tag=True):
+class PartEnd(Struct, frozen=True, tag=True, gc=False):
     """Part `index` is complete."""
 
     index: int
 
 
-class OpaquePart(Struct, frozen=True, tag=True):
+class OpaquePart(Struct, frozen=True, tag=True, gc=False):
     """A whole block, or an event between blocks (`index` -1), that the hub has no word for."""
 
     index: int
     part: Opaque
 
 
-class UsageSeen(Struct, frozen=True, tag=True):
+class UsageSeen(Struct, frozen=True, tag=True, gc=False):
     """The usage as known so far: a snapshot that replaces earlier ones, never an increment (B3)."""
 
     usage: Usage
 
 
-class Finished(Struct, frozen=True, tag=True):
+class Finished(Struct, frozen=True, tag=True, gc=False):
     """The model stopped, and why."""
 
     finish: Finish
@@ -83,17 +83,17 @@ class Finished(Struct, frozen=True, tag=True):
     stop_sequence: str | None = None
 
 
-class Liveness(Struct, frozen=True, tag=True):
+class Liveness(Struct, frozen=True, tag=True, gc=False):
     """A ping or comment: the line is alive, the answer has not moved."""
 
 
-class Broken(Struct, frozen=True, tag=True):
+class Broken(Struct, frozen=True, tag=True, gc=False):
     """An error said in the stream, under a status that was already 200."""
 
     fault: Fault
 
 
-class End(Struct, frozen=True, tag=True):
+class End(Struct, frozen=True, tag=True, gc=False):
     """The dialect's terminal event ([DONE], message_stop)."""
 
 

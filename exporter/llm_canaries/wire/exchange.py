@@ -8,7 +8,7 @@ from msgspec import Struct
 from llm_canaries.wire.event import Event, Head
 from llm_canaries.wire.fault import Fault
 from llm_canaries.wire.headers import Headers
-from llm_canaries.wire.message import Ask, Models, Reply
+from llm_canaries.wire.message import Ask, Models, Reply, Thinking
 from llm_canaries.wire.profile import Profile
 from llm_canaries.wire.quota import Quota
 from llm_canaries.wire.sse import Frame
@@ -99,6 +99,17 @@ class Page(Struct, frozen=True, kw_only=True):
     duration: float
 
 
+class Reasoning(Struct, frozen=True, kw_only=True):
+    """How much reasoning was asked for, what the gateway asked the provider for, and the level said to be applied.
+
+    None is "not said": a deployed gateway does not tell what it translated, most dialects not what they applied.
+    """
+
+    requested: Thinking | None = None
+    translated: Thinking | None = None
+    applied: str | None = None
+
+
 class Exchange(Struct, frozen=True, kw_only=True):
     """One ask and its answer as received; `arrivals` are seconds since sending with the bytes so far."""
 
@@ -119,6 +130,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
     attempts: tuple[Attempt, ...]
     losses: tuple[Loss, ...]
     upstream: tuple[Seen, ...] = ()
+    thinking: Reasoning = Reasoning()
 
 
 class Reader(Protocol):

@@ -1,11 +1,15 @@
 """JSON as the dialects need it: untyped decoding, and lookups that never raise on strangers' data."""
 
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
+from llm_canaries.wire import splice
+
 Object: TypeAlias = dict[str, Any]
 V = TypeVar("V")
+_INT64 = 2**63
 
 
 class WireError(ValueError):
@@ -14,11 +18,16 @@ class WireError(ValueError):
 
 _DECODER = msgspec.json.Decoder()
 _ENCODER = msgspec.json.Encoder()
+HOLE = splice.HOLE
+quoted: Callable[[str], bytes] = _ENCODER.encode
+"""A string as JSON."""
 
 
 def decode(body: bytes | str) -> Any:
     """The JSON value of `body`; leading blank lines (keep-alives) are legal. Raises WireError."""
     try:
+        if len(body) >= splice.LARGE and isinstance(body, bytes):
+            return splice.decode(body)
         return _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise WireError(f"not JSON: {error}") from None
@@ -36,6 +45,8 @@ def encode(value: object) -> bytes:
     """`value` as compact JSON. Raises WireError where it is nested too deeply for the stack that is left."""
     try:
         return _ENCODER.encode(value)
+    except TypeError:  # what it cannot encode may be a Large
+        return splice.encode(value)
     except RecursionError:
         raise WireError("nested too deeply") from None
 
@@ -52,6 +63,8 @@ def string(value: object) -> str:
 
 def integer(value: object) -> int | None:
     """`value` when it is a whole number of 64 bits (5 and 5.0, not true), else None."""
+    if type(value) is int and -_INT64 < value < _INT64:
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**63:
         return None
     return int(value) if isinstance(value, int) or value.is_integer() else None
@@ -76,8 +89,10 @@ def take_number(said: Object, key: str) -> float | None:
 def take_count(said: Object, key: str, where: str = "") -> int | None:
     """Pops `key`: a whole number, or None where it is null or absent. Raises WireError."""
     value = said.pop(key, None)
+    if value is None:
+        return None
     number = integer(value)
-    want(value is None or number is not None, f"{where}{key}: expected a whole number, got {kind(value)}")
+    want(number is not None, f"{where}{key}: expected a whole number, got {kind(value)}")
     return number
 
 
@@ -92,7 +107,11 @@ def with_value(body: bytes, key: str, value: object) -> bytes:
 
 def fits(said: Object, wanted: type, *keys: str) -> bool:
     """Whether each of `keys` is a `wanted` where it is neither null nor absent."""
-    return all(said.get(key) is None or isinstance(said[key], wanted) for key in keys)
+    for key in keys:
+        value = said.get(key)
+        if value is not None and not isinstance(value, wanted):
+            return False
+    return True
 
 
 def items(value: object) -> list[Any]:
@@ -105,10 +124,23 @@ def mapping(value: object) -> Object:
     return value if isinstance(value, dict) else {}
 
 
+def rest(said: Object, known: frozenset[str]) -> Object:
+    """The fields of `said` that are not `known`."""
+    return {} if said.keys() <= known else {key: value for key, value in said.items() if key not in known}
+
+
+def want_object(value: object, where: str) -> None:
+    """Raises WireError unless `value` is an object."""
+    if not isinstance(value, dict):
+        raise WireError(f"{where}: expected an object, got {kind(value)}")
+
+
 def kind(value: object) -> str:
     """The JSON name of `value`'s type."""
-    names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
-    return names.get(type(value), "number")
+    return _KINDS.get(type(value), "number")
+
+
+_KINDS: Mapping[type, str] = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
 
 
 def want(condition: bool, message: str) -> None:

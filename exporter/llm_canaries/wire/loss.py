@@ -1,6 +1,6 @@
 """Collects what a target dialect cannot say while an ask or reply is written in it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from llm_canaries.wire.exchange import Loss
 from llm_canaries.wire.json import Object
@@ -13,6 +13,8 @@ AROUND = "around"
 class Losses:
     """The declared losses of one writing: from `source`'s words into `target`'s."""
 
+    __slots__ = ("_found", "same", "source")
+
     def __init__(self, source: str, target: str) -> None:
         self.source = source
         self.same = source == target
@@ -22,8 +24,14 @@ class Losses:
         """Declares that `what` at `where` was not said, or was said otherwise."""
         self._found.append(Loss(where, what))
 
+    def take(self, lost: Iterable[Loss]) -> None:
+        """Declares what was `lost` elsewhere."""
+        self._found += lost
+
     def extra(self, where: str, extra: Extra) -> Object:
         """`extra` when both sides speak one dialect; otherwise nothing, and a loss for every key."""
+        if not extra:
+            return {}
         if self.same:
             return dict(extra)
         beside = extra.get(AROUND)

@@ -13,14 +13,14 @@ from msgspec import Struct
 Extra: TypeAlias = Mapping[str, object]
 
 
-class Text(Struct, frozen=True, tag=True):
+class Text(Struct, frozen=True, tag=True, gc=False):
     """Words, as the user or the model said them."""
 
     text: str
     extra: Extra = {}
 
 
-class Image(Struct, frozen=True, tag=True):
+class Image(Struct, frozen=True, tag=True, gc=False):
     """A picture: base64 `data` with its `media_type`, or a `url`; exactly one of the two."""
 
     data: str | None = None
@@ -29,7 +29,7 @@ class Image(Struct, frozen=True, tag=True):
     extra: Extra = {}
 
 
-class Document(Struct, frozen=True, tag=True):
+class Document(Struct, frozen=True, tag=True, gc=False):
     """A file to read: base64 `data` with its `media_type`, or a `url`."""
 
     data: str | None = None
@@ -39,7 +39,7 @@ class Document(Struct, frozen=True, tag=True):
     extra: Extra = {}
 
 
-class ToolCall(Struct, frozen=True, tag=True):
+class ToolCall(Struct, frozen=True, tag=True, gc=False):
     """The model's wish to call `name`; `arguments` is JSON text, never parsed (numbers keep their digits)."""
 
     id: str
@@ -48,7 +48,7 @@ class ToolCall(Struct, frozen=True, tag=True):
     extra: Extra = {}
 
 
-class ToolResult(Struct, frozen=True, tag=True):
+class ToolResult(Struct, frozen=True, tag=True, gc=False):
     """What the tool gave back for call `id`; `is_error` is None where nobody said."""
 
     id: str
@@ -57,7 +57,7 @@ class ToolResult(Struct, frozen=True, tag=True):
     extra: Extra = {}
 
 
-class Thought(Struct, frozen=True, tag=True):
+class Thought(Struct, frozen=True, tag=True, gc=False):
     """The model's own reasoning; `signature` proves it to its maker, `redacted` is its sealed form."""
 
     text: str = ""
@@ -66,14 +66,14 @@ class Thought(Struct, frozen=True, tag=True):
     extra: Extra = {}
 
 
-class Refusal(Struct, frozen=True, tag=True):
+class Refusal(Struct, frozen=True, tag=True, gc=False):
     """The model's words for declining."""
 
     text: str
     extra: Extra = {}
 
 
-class Opaque(Struct, frozen=True, tag=True):
+class Opaque(Struct, frozen=True, tag=True, gc=False):
     """A block of `dialect` that the hub has no word for, kept whole."""
 
     dialect: str
@@ -85,7 +85,7 @@ Part: TypeAlias = Text | Image | Document | ToolCall | ToolResult | Thought | Re
 Role = Literal["system", "user", "assistant", "tool"]
 
 
-class Message(Struct, frozen=True):
+class Message(Struct, frozen=True, gc=False):
     """One turn; a `tool` message holds a whole run of ToolResults and nothing else."""
 
     role: Role
@@ -93,7 +93,7 @@ class Message(Struct, frozen=True):
     extra: Extra = {}
 
 
-class Tool(Struct, frozen=True, tag=True):
+class Tool(Struct, frozen=True, tag=True, gc=False):
     """A function the model may call; `schema` is JSON Schema, None where none was given."""
 
     name: str
@@ -102,7 +102,7 @@ class Tool(Struct, frozen=True, tag=True):
     extra: Extra = {}
 
 
-class ToolChoice(Struct, frozen=True):
+class ToolChoice(Struct, frozen=True, gc=False):
     """Whether tools may, must or must not be called; `name` only with mode `tool`."""
 
     mode: Literal["auto", "none", "required", "tool"]
@@ -110,7 +110,7 @@ class ToolChoice(Struct, frozen=True):
     extra: Extra = {}
 
 
-class Thinking(Struct, frozen=True):
+class Thinking(Struct, frozen=True, gc=False):
     """How much reasoning is asked for: a level, a budget in tokens, or a mode (protocols.md C1)."""
 
     mode: Literal["enabled", "disabled", "adaptive"] | None = None
@@ -119,7 +119,7 @@ class Thinking(Struct, frozen=True):
     extra: Extra = {}
 
 
-class Ask(Struct, frozen=True, kw_only=True):
+class Ask(Struct, frozen=True, kw_only=True, gc=False):
     """One request; `dialect` names the speaker whose words `extra` (here and below) are in."""
 
     dialect: str
@@ -139,7 +139,7 @@ class Ask(Struct, frozen=True, kw_only=True):
     extra: Extra = {}
 
 
-class Usage(Struct, frozen=True, kw_only=True):
+class Usage(Struct, frozen=True, kw_only=True, gc=False):
     """Token counts in one normal form (protocols.md B2); None is "not said", which is not zero.
 
     `input` includes cache reads and writes, `output` includes reasoning. `broken` names native
@@ -168,7 +168,7 @@ class Finish(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Reply(Struct, frozen=True, kw_only=True):
+class Reply(Struct, frozen=True, kw_only=True, gc=False):
     """One whole answer; `finish_native` is the provider's own word, `effort` the level it says it applied."""
 
     dialect: str
@@ -199,7 +199,7 @@ class Reply(Struct, frozen=True, kw_only=True):
         return tuple(part for part in self.content if isinstance(part, Thought))
 
 
-class Models(Struct, frozen=True):
+class Models(Struct, frozen=True, gc=False):
     """The listed model ids, in the order listed."""
 
     ids: tuple[str, ...]

@@ -12,7 +12,8 @@ from llm_canaries.wire.fault import FaultReason
 class ModelFacts(Struct, frozen=True, forbid_unknown_fields=True):
     """What a model can do; None and empty are "not known".
 
-    `levels`: the levels of reasoning it accepts. `budget`: the least and most tokens of reasoning.
+    `levels`: the levels of reasoning it accepts. `budget`: the least and most tokens of reasoning. `thinking_off`:
+    reasoning can be switched off. `dynamic`: it may choose the amount itself. `thinking_form`: as in the profile.
     `result_parts`: Gemini's functionResponse may hold `parts` (A4: 3 and later; older ones take a sibling part).
     """
 
@@ -21,6 +22,8 @@ class ModelFacts(Struct, frozen=True, forbid_unknown_fields=True):
     thinking_off: bool | None = None
     levels: tuple[str, ...] = ()
     budget: tuple[int, int] | None = None
+    dynamic: bool | None = None
+    thinking_form: Literal["budget", "adaptive"] | None = None
     result_parts: bool | None = None
 
 
@@ -28,8 +31,9 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The facts that decide how an ask is written and an answer read.
 
     `tool_images`: a chat tool message may hold images (A1; else they are hoisted). `max_tokens_field`:
-    what a chat endpoint calls the cap. `thinking_form`: how Messages wants a level. `business_errors`: a
-    provider's own codes inside a 200. `models`: facts by id pattern, first match wins.
+    what a chat endpoint calls the cap. `thinking_form`: how Messages wants a level. `budgets`: tokens by
+    level where the provider's table is not CLIProxyAPI's (C3). `business_errors`: a provider's own codes inside a 200.
+    `models`: facts by id pattern, first match wins.
     """
 
     name: str = "generic"
@@ -38,9 +42,14 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_tokens_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
     stream_usage: bool = True
     thinking_form: Literal["budget", "adaptive"] = "budget"
+    budgets: Mapping[str, int] = {}
     business_errors: Mapping[str, FaultReason] = {}
     models: Mapping[str, ModelFacts] = {}
 
     def facts(self, model: str) -> ModelFacts:
         """What is known of `model`; nothing when no pattern fits."""
         return next((facts for pattern, facts in self.models.items() if fnmatchcase(model, pattern)), ModelFacts())
+
+    def form_for(self, facts: ModelFacts) -> Literal["budget", "adaptive"]:
+        """How Messages wants a level for a model with `facts`, whose own form goes first."""
+        return facts.thinking_form or self.thinking_form

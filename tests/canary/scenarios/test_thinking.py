@@ -1,10 +1,13 @@
 import pytest
 from msgspec.structs import replace
-from plays import chat, counts, play
+from plays import case, chat, counts, play
 
-from llm_canaries.canary.scenarios.thinking import SCENARIO, Memory
+from llm_canaries.canary.scenarios.thinking import SCENARIO, Memory, Params, controls
 from llm_canaries.wire.message import Thinking
 from llm_canaries.wire.profile import ModelFacts
+
+OFF = Thinking(mode="disabled")
+BUDGETS = [Thinking(mode="enabled", budget=tokens) for tokens in (1024, 4096)]
 
 
 def level(step):
@@ -149,3 +152,24 @@ def test_another_model_version_starts_over():
     finding, _ = play(SCENARIO, spending(low=400, high=400), memory=old)
     assert finding.outcome == "pass"
     assert finding.memory.pairs == 1
+
+
+@pytest.mark.parametrize(
+    ("dialect", "facts", "expected"),
+    [
+        ("openai_chat", ModelFacts(), [Thinking(effort=level) for level in ("none", "low", "high")]),
+        ("openai_chat", ModelFacts(thinking_off=False), [Thinking(effort=level) for level in ("low", "high")]),
+        ("anthropic_messages", ModelFacts(), [OFF, *BUDGETS]),
+        (
+            "anthropic_messages",
+            ModelFacts(thinking_form="adaptive"),
+            [OFF, Thinking("adaptive", "low"), Thinking("adaptive", "high")],
+        ),
+        ("gemini", ModelFacts(budget=(0, 24576)), [OFF, *BUDGETS]),
+        ("gemini", ModelFacts(levels=("low", "high")), [OFF, Thinking(effort="low"), Thinking(effort="high")]),
+        ("gemini", ModelFacts(), [OFF, Thinking(effort="low"), Thinking(effort="high")]),
+    ],
+)
+def test_what_is_asked_is_what_dialect_and_model_take(dialect, facts, expected):
+    asked = controls(case(SCENARIO, dialect=dialect, facts=facts), Params())
+    assert [control for _, control in asked] == expected

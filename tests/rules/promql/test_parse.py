@@ -1,31 +1,48 @@
 """What is refused, and how it is said: rules/promql/parse.py."""
 
+import math
+
 import pytest
 
+from llm_canaries.rules.matcher import Matcher
 from llm_canaries.rules.promql.parse import Compiler, Refused, parse, parse_series
-from llm_canaries.rules.promql.plan import Compute, Reduce, Select, selected_names
+from llm_canaries.rules.promql.plan import (
+    STEP,
+    Call,
+    Compute,
+    Number,
+    Range,
+    Reduce,
+    Select,
+    Subquery,
+    When,
+    reach,
+    selected_names,
+)
+
+NAMED = Matcher("=", "__name__", "x")
 
 REFUSED = [
-    ("rate(x[5m])", "function `rate`"),
-    ("increase(x[1h]) > 3", "function `increase`"),
     ("x[5m]", "a range"),
+    ("x[5m:1m]", "a range"),
     ("sum(x) / x[5m]", "not PromQL"),
-    ("avg_over_time(x[5m:1m])", "function `avg_over_time`"),
-    ("x offset 5m", "`offset`"),
-    ("x offset -5m", "`offset`"),
-    ("x @ 1700000000", "`@`"),
-    ("x @ end()", "`@`"),
-    ("topk(3, x)", "aggregation `topk`"),
-    ("quantile(0.9, x)", "aggregation `quantile`"),
-    ("stddev(x)", "aggregation `stddev`"),
-    ('count_values("v", x)', "aggregation `count_values`"),
-    ("group(x)", "aggregation `group`"),
-    ("x atan2 y", "`atan2`"),
-    ("scalar(x)", "function `scalar`"),
-    ("histogram_quantile(0.9, x)", "function `histogram_quantile`"),
-    ('label_replace(x, "a", "$1", "b", "(.*)")', "function `label_replace`"),
-    ("sort(x)", "function `sort`"),
-    ("abs(x)", "function `abs`"),
+    ("rate(x)", "not PromQL"),
+    ("x @ -5", "a sign after `@`"),
+    ("limit_ratio(0.5, x)", "aggregation `limit_ratio`"),
+    ("histogram_count(x)", "function `histogram_count`"),
+    ("mad_over_time(x[5m])", "function `mad_over_time`"),
+    ('sort_by_label(x, "a")', "function `sort_by_label`"),
+    ("double_exponential_smoothing(x[5m], 0.5, 0.5)", "function `double_exponential_smoothing`"),
+    ("info(x)", "function `info`"),
+    ("rate(x[5m] anchored)", "not PromQL"),
+    ("rate(x[5m + 1m])", "not PromQL"),
+    ('label_replace(x, "a", "$1", "b", "(")', "not RE2"),
+    ('label_replace(x, "", "$1", "b", ".*")', "names of labels"),
+    ('label_join(x, "a", ",", "")', "names of labels"),
+    ('label_replace(x, "\\xff", "", "b", ".*")', "bytes beyond ASCII"),
+    ("clamp(x, 1)", "not PromQL"),
+    ("round(x, 1, 2)", "not PromQL"),
+    ('count_values("", x)', "name of a label"),
     ('"text"', "a text as a value"),
     ('x{a="1" or b="2"}', "`or` between matchers"),
     ("x + on(a) fill(0) y", "`fill`"),
@@ -70,6 +87,41 @@ def test_escapes_are_those_of_go():
     plan = parse(r'x{a="q\"b\\n\n", b=~"\\d+\\.5", c=`raw`}')
     assert isinstance(plan, Select)
     assert [each.value for each in plan.matchers] == ["x", 'q"b\\n\n', "\\d+\\.5", "raw"]
+
+
+def test_when_and_how_long_is_in_milliseconds():
+    assert parse("x offset -5m") == Select((NAMED,), When(-300_000))
+    assert parse("x @ 1700000000.5 offset 1s") == Select((NAMED,), When(1000, 1_700_000_000_500))
+    assert parse("x @ end()") == Select((NAMED,), When(0, "end"))
+    assert parse("rate(x[90s] @ start())") == Call("rate", (Range(Select((NAMED,), When(0, "start")), 90_000),))
+    assert parse("max_over_time(x[1h:])") == Call(
+        "max_over_time", (Subquery(Select((NAMED,)), 3_600_000, STEP, When()),)
+    )
+
+
+def test_arguments_that_may_be_left_out_are_what_prometheus_takes_them_to_be():
+    assert parse("round(x)") == parse("round(x, 1)")
+    assert parse("hour()") == parse("hour(vector(time()))")
+    assert parse("pi()") == Number(repr(math.pi))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1 + time()", 0),
+        ("x", 300),
+        ("x offset 10m", 900),
+        ("x offset -10m", 0),
+        ("rate(x[30s])", 30),
+        ("rate(x[10m] offset 1h) / y", 4200),
+        ("max_over_time(rate(x[5m])[1h:1m] offset 1d)", 90_300),
+        ("topk(scalar(sum_over_time(y[2h])), x)", 7200),
+        ("x @ 100", math.inf),
+        ("x @ end() offset 1m", 360),
+    ],
+)
+def test_how_far_back_an_expression_looks(text, seconds):
+    assert reach(parse(text)) == seconds
 
 
 def test_equal_parts_of_several_rules_are_one_object():

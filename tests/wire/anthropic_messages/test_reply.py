@@ -7,7 +7,8 @@ import pytest
 
 from llm_canaries.wire.anthropic_messages.reply import read_reply, write_reply
 from llm_canaries.wire.dialects import DIALECTS
-from llm_canaries.wire.fault import Fault, FaultReason, read_fault
+from llm_canaries.wire.fault import Fault, FaultReason
+from llm_canaries.wire.fault_reading import read_fault
 from llm_canaries.wire.json import WireError
 from llm_canaries.wire.message import Finish, Models, Opaque, Refusal, Reply, Text, Thought, ToolCall, Usage
 

@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable
 
 from llm_canaries.canary.canary import Run
-from llm_canaries.wire.exchange import Exchange, Page
+from llm_canaries.wire.exchange import Exchange, Page, Reasoning
 from llm_canaries.wire.headers import Headers
+from llm_canaries.wire.thinking import spoken
 
 MOST_CHARACTERS = 2000
 _LONG_BASE64 = re.compile(r"[A-Za-z0-9+/]{256,}={0,2}")
@@ -43,8 +44,16 @@ def _exchange(exchange: Exchange, redact: Redact, redact_headers: RedactHeaders)
         lines.append(f"  fault: {exchange.fault.reason} ({exchange.fault.domain}): {redact(exchange.fault.message)}")
     lines += [f"  objection: {each}" for each in exchange.objections]
     lines += [f"  loss: {loss.where}: {redact(loss.what)}" for loss in exchange.losses]
+    if exchange.thinking != Reasoning():
+        lines.append(redact(f"  thinking: {_thinking(exchange.thinking)}"))
     lines += [f"  attempt: {a.provider} {a.status} in {a.duration:.3f} s" for a in exchange.attempts]
     return "\n".join(lines)
+
+
+def _thinking(reasoning: Reasoning) -> str:
+    """What of it is known: asked for, asked of the provider, applied."""
+    said = (("requested", spoken(reasoning.requested)), ("translated", spoken(reasoning.translated)))
+    return ", ".join(f"{name} {words}" for name, words in (*said, ("applied", reasoning.applied or "")) if words)
 
 
 def _page(page: Page, redact: Redact) -> str:

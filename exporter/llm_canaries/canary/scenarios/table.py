@@ -6,6 +6,7 @@ from llm_canaries.canary.canary import Scenario
 from llm_canaries.canary.scenarios import (
     eligibility,
     known_good,
+    stream_conformance,
     thinking,
     tool_result_image,
     tool_round_trip,
@@ -21,5 +22,6 @@ SCENARIOS: Mapping[str, Scenario] = {
         thinking.SCENARIO,
         usage_parity.SCENARIO,
         tool_round_trip.SCENARIO,
+        stream_conformance.SCENARIO,
     )
 }

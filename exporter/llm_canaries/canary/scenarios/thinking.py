@@ -35,7 +35,7 @@ class Reason(StrEnum):
 
 
 class Params(Struct, frozen=True, forbid_unknown_fields=True):
-    """Budgets for Messages (chat sends levels), the room for the answer, and the tolerance over a budget."""
+    """Budgets where dialect and model take them (else levels), the answer's room, the tolerance over a budget."""
 
     low_budget: int = 1024
     high_budget: int = 4096
@@ -102,14 +102,21 @@ def play(case: Case, params: Params, draw: Draw, memory: Memory | None) -> Play[
 
 def controls(case: Case, params: Params) -> list[tuple[str, Thinking]]:
     """The arms in the words of the case's dialect."""
-    if case.dialect == "anthropic_messages" and case.profile.thinking_form == "budget":
+    off, low, high = (Thinking(effort=level) for level in ("none", "low", "high"))
+    if case.dialect in ("anthropic_messages", "gemini"):
         off = Thinking(mode="disabled")
-        low = Thinking(mode="enabled", budget=params.low_budget)
-        high = Thinking(mode="enabled", budget=params.high_budget)
-    else:
-        off, low, high = (Thinking(effort=level) for level in ("none", "low", "high"))
+        if _takes_budgets(case):
+            low, high = (Thinking(mode="enabled", budget=each) for each in (params.low_budget, params.high_budget))
+        elif case.dialect == "anthropic_messages":
+            low, high = (Thinking(mode="adaptive", effort=level) for level in ("low", "high"))
     arms = [("low", low), ("high", high)]
     return arms if case.facts.thinking_off is False else [("none", off), *arms]
+
+
+def _takes_budgets(case: Case) -> bool:
+    if case.dialect == "gemini":  # before 3; a level is for later ones, and never both (C1)
+        return case.facts.budget is not None and not case.facts.levels
+    return case.profile.form_for(case.facts) == "budget"
 
 
 def judge(arms: dict[str, Arm], params: Params, memory: Memory) -> Finding:
@@ -131,7 +138,9 @@ def judge(arms: dict[str, Arm], params: Params, memory: Memory) -> Finding:
 
 def _hard_rules(arm: Arm, params: Params) -> Finding | None:
     count, reply = arm.reasoning, arm.exchange.reply
-    wanted = level_of(arm.control) if arm.control.budget is None else None  # tables of budgets differ (C3)
+    # tables of budgets differ (C3), and a budget that a small cap lowered is declared
+    exact = arm.control.budget is None and not any(loss.where == "thinking" for loss in arm.exchange.losses)
+    wanted = level_of(arm.control) if exact else None
     if reply is not None and reply.effort is not None and wanted is not None and reply.effort != wanted:
         detail = f"asked for {wanted}, the answer says {reply.effort} was applied"
         return failed(Reason.EFFORT_CHANGED, Domain.TRANSLATION, detail)

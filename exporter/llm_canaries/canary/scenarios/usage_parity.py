@@ -13,12 +13,11 @@ from llm_canaries.canary.asks import echo_prompt, sending, text_ask
 from llm_canaries.canary.canary import Case, Cost, Finding, Scenario
 from llm_canaries.canary.verdict import failed, faulted, passed, undecided
 from llm_canaries.wire import nonce
-from llm_canaries.wire.event import Finished, UsageSeen
 from llm_canaries.wire.exchange import Exchange, Play, both
 from llm_canaries.wire.fault import Domain
 from llm_canaries.wire.message import Usage
 from llm_canaries.wire.nonce import Draw
-from llm_canaries.wire.usage import broken_laws
+from llm_canaries.wire.usage_laws import Law, Snapshots, broken_laws, snapshots
 
 
 class Reason(StrEnum):
@@ -26,6 +25,7 @@ class Reason(StrEnum):
 
     MISSING_USAGE = "missing_usage"
     MISSING_TERMINAL_USAGE = "missing_terminal_usage"
+    DUPLICATE_TERMINAL_USAGE = "duplicate_terminal_usage"
     ZERO_USAGE = "zero_usage"
     TOTAL_MISMATCH_SHORT = "total_mismatch_short"
     TOTAL_MISMATCH_HIDDEN_REASONING = "total_mismatch_hidden_reasoning"
@@ -79,7 +79,8 @@ def _judge_one(exchange: Exchange, arm: str, params: Params) -> Finding | None:
     reply = exchange.reply
     assert reply is not None, "an exchange without fault has a reply"
     usage = reply.usage
-    if arm == "stream" and not _has_terminal_usage(exchange):
+    told = snapshots(exchange.events) if arm == "stream" else None
+    if told is not None and not told.terminal:
         detail = "the stream ended without a usage"
         return failed(Reason.MISSING_TERMINAL_USAGE, Domain.TRANSLATION, detail)
     if usage is None or (usage.input is None and usage.output is None and not usage.broken):
@@ -87,12 +88,8 @@ def _judge_one(exchange: Exchange, arm: str, params: Params) -> Finding | None:
     if not usage.input and not usage.output and not usage.broken:
         return failed(Reason.ZERO_USAGE, Domain.TRANSLATION, f"{arm}: all counts are zero")
     said = bool(reply.text or reply.calls or reply.thoughts)
-    for law in broken_laws(usage, said_something=said, cap=params.cap):
-        return failed(Reason(law.value), Domain.TRANSLATION, f"{arm}: {_counts(usage)}")
-    peak = max((event.usage.output or 0 for event in exchange.events if isinstance(event, UsageSeen)), default=0)
-    if peak > (usage.output or 0):
-        detail = f"{arm}: output counted {peak} on the way and {usage.output} at the end"
-        return failed(Reason.USAGE_SHRANK, Domain.TRANSLATION, detail)
+    for law in broken_laws(usage, said_something=said, cap=params.cap, stream=told):
+        return failed(Reason(law.value), Domain.TRANSLATION, f"{arm}: {_detail(law, usage, told)}")
     return None
 
 
@@ -117,14 +114,13 @@ def _judge_pair(whole: Exchange, streamed: Exchange, params: Params) -> Finding:
     return passed(measures=measures)
 
 
-def _has_terminal_usage(exchange: Exchange) -> bool:
-    """Whether a usage came with or after the finish; one from the stream's opening is not the bill."""
-    finished = False
-    for event in exchange.events:
-        finished = finished or isinstance(event, Finished)
-        if finished and isinstance(event, UsageSeen):
-            return True
-    return False
+def _detail(law: Law, usage: Usage, told: Snapshots | None) -> str:
+    if told is None or law not in (Law.USAGE_SHRANK, Law.DUPLICATE_TERMINAL_USAGE):
+        return _counts(usage)
+    if law is Law.USAGE_SHRANK:
+        peak = max(each.output or 0 for each in told.way)
+        return f"output counted {peak} on the way and {usage.output} at the end"
+    return " and then ".join(_counts(each) for each in told.terminal)
 
 
 def _counts(usage: Usage) -> str:

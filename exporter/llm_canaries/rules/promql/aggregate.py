@@ -1,30 +1,35 @@
-"""Aggregations: many series to one a group."""
+"""Aggregations: many series to one a group, or to the first few of each."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from llm_canaries.rules.promql.order import bottomk, limitk, topk, whole_count
 from llm_canaries.rules.promql.plan import Reduce
-from llm_canaries.rules.vector import EMPTY, NAME, Floats, Index, Vector
+from llm_canaries.rules.promql.quantiles import group_quantiles
+from llm_canaries.rules.promql.sums import group_means, group_sums
+from llm_canaries.rules.table import Column, Table
+from llm_canaries.rules.vector import EMPTY, NAME, Floats, Frame, Index, Key, Vector
 
 
-def reduce(plan: Reduce, vector: Vector) -> Vector:
-    """A row a group, in the order of the groups' first rows."""
+def reduce(plan: Reduce, vector: Vector, parameter: float | str | None) -> Vector:
+    """A row a group, or the rows of each group that are chosen."""
+    if plan.reducer in CHOICES and isinstance(parameter, float):
+        whole_count(parameter)  # an error even where there is nothing to choose from
     if not vector.frame.size:
         return EMPTY
-    names = vector.frame.names((*plan.without, NAME)) if plan.by is None else plan.by
-    grouping = vector.frame.grouping(names)
-    values = _REDUCERS[plan.reducer](vector.values, grouping.ids, grouping.frame.size)
-    return Vector(grouping.frame, values)
+    if plan.reducer == "count_values" and isinstance(parameter, str):
+        return _count_values(plan, vector, parameter)
+    grouping = vector.frame.grouping(_names(plan, vector.frame))
+    if plan.reducer in CHOICES:
+        return CHOICES[plan.reducer](vector, grouping.ids, grouping.frame.size, parameter)
+    extra = () if parameter is None else (parameter,)
+    return Vector(grouping.frame, REDUCERS[plan.reducer](vector.values, grouping.ids, grouping.frame.size, *extra))
 
 
-def _sum(values: Floats, ids: Index, groups: int) -> Floats:
-    return np.array([_total(each) for each in _members(values, ids, groups)])
-
-
-def _avg(values: Floats, ids: Index, groups: int) -> Floats:
-    return np.array([_mean(each) for each in _members(values, ids, groups)])
+def _names(plan: Reduce, frame: Frame) -> Key:
+    return frame.names((*plan.without, NAME)) if plan.by is None else plan.by
 
 
 def _min(values: Floats, ids: Index, groups: int) -> Floats:
@@ -43,34 +48,55 @@ def _count(values: Floats, ids: Index, groups: int) -> Floats:
     return np.bincount(ids, minlength=groups).astype(np.float64)
 
 
-def _members(values: Floats, ids: Index, groups: int) -> list[list[float]]:
-    members: list[list[float]] = [[] for _ in range(groups)]
-    for group, value in zip(ids.tolist(), values.tolist(), strict=True):
-        members[group].append(value)
-    return members
+def _group(values: Floats, ids: Index, groups: int) -> Floats:
+    return np.ones(groups)
 
 
-def _total(values: Sequence[float]) -> float:
-    """The exact sum, rounded once; beyond the largest number it is infinite."""
-    if not all(map(math.isfinite, values)):
-        return sum(value for value in values if not math.isfinite(value))
-    try:
-        return math.fsum(values)
-    except OverflowError:
-        return math.fsum(value / 2**64 for value in values) * 2**64
+def _variance(values: Floats, ids: Index, groups: int) -> Floats:
+    first = np.full(groups, len(ids), dtype=np.intp)
+    np.minimum.at(first, ids, np.arange(len(ids)))
+    with np.errstate(all="ignore"):
+        # from the first value on: equal values have a variance of exactly 0
+        away = values - values[first][ids]
+        squares = (away - group_means(away, ids, groups)[ids]) ** 2
+        return group_sums(squares, ids, groups) / np.bincount(ids, minlength=groups)
 
 
-def _mean(values: Sequence[float]) -> float:
-    total = _total(values)
-    if math.isinf(total) and all(map(math.isfinite, values)):
-        return math.fsum(value / len(values) for value in values)
-    return total / len(values)
+def _deviation(values: Floats, ids: Index, groups: int) -> Floats:
+    return np.sqrt(_variance(values, ids, groups))
 
 
-_REDUCERS: Mapping[str, Callable[[Floats, Index, int], Floats]] = {
-    "sum": _sum,
-    "avg": _avg,
+def _quantile(values: Floats, ids: Index, groups: int, rank: float) -> Floats:
+    return group_quantiles(rank, values, ids, groups)
+
+
+def _count_values(plan: Reduce, vector: Vector, label: str) -> Vector:
+    """How many series of a group have each value, the value in `label`."""
+    column: Column = np.empty(vector.frame.size, dtype=np.object_)
+    column[:] = [shown(value) for value in vector.values.tolist()]
+    frame = Frame(Table({**vector.frame.columns, label: column}, vector.frame.size))
+    names = frame.names((*plan.without, NAME)) if plan.by is None else tuple(sorted({*plan.by, label}))
+    grouping = frame.grouping(names)
+    return Vector(grouping.frame, _count(vector.values, grouping.ids, grouping.frame.size))
+
+
+def shown(value: float) -> str:
+    """A value as `count_values` writes it: never with an exponent."""
+    if math.isfinite(value):
+        return np.format_float_positional(value, trim="-")
+    return "NaN" if math.isnan(value) else ("+Inf" if value > 0 else "-Inf")
+
+
+REDUCERS: Mapping[str, Callable[..., Floats]] = {
+    "sum": group_sums,
+    "avg": group_means,
     "min": _min,
     "max": _max,
     "count": _count,
+    "group": _group,
+    "stddev": _deviation,
+    "stdvar": _variance,
+    "quantile": _quantile,
 }
+CHOICES: Mapping[str, Callable[..., Vector]] = {"topk": topk, "bottomk": bottomk, "limitk": limitk}
+AGGREGATIONS = (*REDUCERS, *CHOICES, "count_values")

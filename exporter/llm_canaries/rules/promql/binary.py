@@ -1,16 +1,14 @@
 """Operators between two vectors, and between a vector and a scalar, with Prometheus' matching."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from llm_canaries.rules.promql.plan import Combine, Compute, Match
 from llm_canaries.rules.promql.problem import EvaluationError
-from llm_canaries.rules.vector import EMPTY, NAME, Floats, Frame, Index, Key, Vector, joined
-
-Mask = npt.NDArray[np.bool_]
+from llm_canaries.rules.table import Keys, Table
+from llm_canaries.rules.vector import EMPTY, NAME, Floats, Frame, Index, Key, Mask, Vector, joined
 
 CALCULATIONS: Mapping[str, Callable[[Any, Any], Any]] = {
     "+": np.add,
@@ -19,6 +17,7 @@ CALCULATIONS: Mapping[str, Callable[[Any, Any], Any]] = {
     "/": np.divide,
     "%": np.fmod,  # the sign of the left, as in Go
     "^": np.power,
+    "atan2": np.arctan2,
 }
 COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
     "==": np.equal,
@@ -28,6 +27,7 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
     ">=": np.greater_equal,
     "<=": np.less_equal,
 }
+_MOST_REMEMBERED = 64
 
 
 def one_sided(plan: Compute, vector: Vector, scalar: float, *, vector_left: bool) -> Vector:
@@ -46,7 +46,7 @@ def compute(plan: Compute, left: Vector, right: Vector) -> Vector:
     names = _signature(plan.match, left.frame, right.frame)
     many_right = plan.match.many == "right"  # not by identity: both sides may be the same object
     many, one = (right, left) if many_right else (left, right)
-    rows, others = _pairs(many.frame.keys(names), one.frame, names, "left" if many_right else "right")
+    rows, others = _pairs(many.frame, one.frame, names, "left" if many_right else "right")
     if not len(rows):
         return EMPTY
     if not plan.match.many:
@@ -67,10 +67,9 @@ def combine(plan: Combine, left: Vector, right: Vector) -> Vector:
         return EMPTY if plan.operator == "and" else left
     names = _signature(plan.match, left.frame, right.frame)
     if plan.operator == "or":
-        known = left.frame.key_set(names)
-        return joined([left, right.filtered(_mask(key not in known for key in right.frame.keys(names)))])
-    known, wanted = right.frame.key_set(names), plan.operator == "and"
-    return left.filtered(_mask((key in known) == wanted for key in left.frame.keys(names)))
+        return joined([left, right.filtered(~_there(right.frame, left.frame, names))])
+    there = _there(left.frame, right.frame, names)
+    return left.filtered(there if plan.operator == "and" else ~there)
 
 
 def _computed(plan: Compute, left: Floats | float, right: Floats | float) -> tuple[Floats, Mask | None]:
@@ -86,17 +85,35 @@ def _signature(match: Match, left: Frame, right: Frame) -> Key:
     """The labels by which rows belong together."""
     if match.on is not None:
         return match.on
-    return tuple(sorted(set(left.columns).union(right.columns).difference(match.ignoring, (NAME,))))
+    return tuple(sorted(set(left.table.columns).union(right.table.columns).difference(match.ignoring, (NAME,))))
 
 
-def _pairs(keys: Sequence[Key], one: Frame, names: Key, side: str) -> tuple[Index, Index]:
+def _there(frame: Frame, other: Frame, names: Key) -> Mask:
+    """Which rows of `frame` have a key that a row of `other` has."""
+    ids, keys = frame.keyed(names)
+    other_ids, other_keys = other.keyed(names)
+    found = np.zeros(len(other_keys.texts) + 1, dtype=np.bool_)  # the last is for keys that `other` does not know
+    found[other_ids] = True
+    there: Mask = found[_translated(ids, keys, other_keys)]
+    return there
+
+
+def _pairs(many: Frame, one: Frame, names: Key, side: str) -> tuple[Index, Index]:
     """The rows with a match and the rows that they match."""
-    found = {key: row for row, key in enumerate(one.keys(names))}
-    if len(found) < one.size:
+    ids, keys = many.keyed(names)
+    one_ids, one_keys = one.keyed(names)
+    row_of = np.full(len(one_keys.texts) + 1, -1, dtype=np.intp)
+    row_of[one_ids] = np.arange(one.size)
+    if int(np.count_nonzero(row_of >= 0)) < one.size:
         raise EvaluationError(_several(one, names, side))
-    pairs = [(row, found[key]) for row, key in enumerate(keys) if key in found]
-    index = np.array(pairs, dtype=np.intp).reshape(len(pairs), 2)
-    return index[:, 0], index[:, 1]
+    found = row_of[_translated(ids, keys, one_keys)]
+    rows = np.flatnonzero(found >= 0)
+    return rows, found[rows]
+
+
+def _translated(ids: Index, keys: Keys, other: Keys) -> Index:
+    """Numbers of `keys` as numbers of `other`, -1 for what it does not know."""
+    return ids if keys is other else keys.in_terms_of(other)[ids]
 
 
 def _result_frame(plan: Compute, frame: Frame, one: Frame, others: Index) -> Frame:
@@ -109,40 +126,45 @@ def _result_frame(plan: Compute, frame: Frame, one: Frame, others: Index) -> Fra
             return frame.keep(match.on)
         return frame.keep(frame.names(match.ignoring)) if match.ignoring else frame
     if match.include:
-        columns = dict(frame.columns) | {name: one.column(name)[others] for name in match.include}
-        frame = Frame(columns, frame.size)
+        frame = _included(frame, one.take(others), match.include)
     if not frame.distinct():
         raise EvaluationError("several rows of a match have the same labels: grouping labels must keep them apart")
     return frame
 
 
+def _included(frame: Frame, one: Frame, names: Key) -> Frame:
+    """`frame` with labels of the other side; the same table as before where the same rows met before."""
+    known: dict[Hashable, tuple[Frame, Frame, Frame]] = frame.table.made(("included", names), dict)
+    before = known.get(id(one.table))
+    if before is not None and before[0].same(frame) and before[1].same(one):
+        return before[2]
+    result = Frame(Table({**frame.columns, **{name: one.column(name) for name in names}}, frame.size))
+    if len(known) >= _MOST_REMEMBERED:
+        known.clear()
+    known[id(one.table)] = (frame, one, result)
+    return result
+
+
 def _check_unique(frame: Frame, names: Key, rows: Index) -> None:
-    if len(frame.key_set(names)) == frame.size:
+    ids, keys = frame.keyed(names)
+    if len(keys.texts) == frame.table.size:
         return
-    keys = frame.keys(names)
-    if (twice := _twice([keys[row] for row in rows.tolist()])) is not None:
+    if (np.bincount(ids[rows]) > 1).any() and (twice := _twice(frame.take(rows), names)) is not None:
         hint = "many-to-one matching must be explicit: group_left or group_right"
         raise EvaluationError(f"several series on the left match {_shown(names, twice)}; {hint}")
 
 
 def _several(one: Frame, names: Key, side: str) -> str:
-    twice = _twice(one.keys(names)) or ()
+    twice = _twice(one, names) or ()
     return f"several series on the {side} match {_shown(names, twice)}; matching labels must be unique on one side"
 
 
-def _twice(keys: Sequence[Key]) -> Key | None:
-    """The first key that comes again."""
-    seen: set[Key] = set()
-    for key in keys:
-        if key in seen:
-            return key
-        seen.add(key)
-    return None
+def _twice(frame: Frame, names: Key) -> Key | None:
+    """The first key that several rows have."""
+    ids, keys = frame.keyed(names)
+    counts = np.bincount(ids)
+    return keys.texts[int(np.argmax(counts > 1))] if (counts > 1).any() else None
 
 
 def _shown(names: Key, key: Key) -> str:
     return "{" + ", ".join(f"{name}={value!r}" for name, value in zip(names, key, strict=True)) + "}"
-
-
-def _mask(each: Any) -> Mask:
-    return np.fromiter(each, dtype=np.bool_)

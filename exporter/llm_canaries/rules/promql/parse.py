@@ -2,32 +2,42 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast, get_args
 
 import promql_parser as parser
 
 from llm_canaries.rules.matcher import Matcher, Operator, pattern_problem
+from llm_canaries.rules.promql.aggregate import AGGREGATIONS
+from llm_canaries.rules.promql.binary import CALCULATIONS, COMPARISONS
+from llm_canaries.rules.promql.functions import FUNCTIONS, SPECIAL
 from llm_canaries.rules.promql.plan import (
+    STEP,
     Absent,
-    Arithmetic,
+    Call,
     Combine,
-    Comparison,
     Compute,
+    Edge,
+    Kind,
     Lift,
     Match,
     Negate,
     Number,
     Plan,
+    Range,
     Reduce,
-    Reducer,
     Select,
     SetOperator,
+    Stamp,
+    Subquery,
+    Text,
     Time,
+    When,
 )
+from llm_canaries.rules.promql.text import DEEPEST, NotPromql, Refused, check_text
 from llm_canaries.rules.vector import NAME, Key
 
-MOST_CHARACTERS = 10_000
-DEEPEST = 100  # the parser overflows the stack of the process somewhere beyond a thousand
+__all__ = ["Compiler", "NotPromql", "Refused", "parse", "parse_series"]
 
 _OPERATORS: dict[str, Operator] = {
     "MatchOp.Equal": "=",
@@ -35,18 +45,9 @@ _OPERATORS: dict[str, Operator] = {
     "MatchOp.Re": "=~",
     "MatchOp.NotRe": "!~",
 }
-_REDUCERS = get_args(Reducer)
 _SETS = get_args(SetOperator)
-_FUNCTIONS = ("time", "vector", "absent")
-_TOKENS = re.compile(
-    r"""(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<raw>`[^`]*`)|(?P<comment>\#[^\n]*)
-    |(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<sign>[-+*/%^=!<>]+|\b(?:and|or|unless|atan2|bool)\b)|(?P<other>.)""",
-    re.VERBOSE | re.DOTALL | re.IGNORECASE,
-)
-
-
-class Refused(Exception):
-    """An expression that is not evaluated here; the message says which construct, and why."""
+_PI = "3.141592653589793"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Compiler:
@@ -55,13 +56,18 @@ class Compiler:
     def __init__(self) -> None:
         self._known: dict[Plan, Plan] = {}
 
-    def parse(self, text: str) -> Plan:
-        """The plan of an expression. Raises Refused."""
-        _check_text(text)
+    def parse(self, text: str, kinds: Sequence[Kind] = ("scalar", "vector")) -> Plan:
+        """The plan of an expression whose value is of one of the `kinds`. Raises Refused."""
+        check_text(text)
         try:
             expression = parser.parse(text)
         except ValueError as error:
-            raise Refused(f"not PromQL: {str(error).strip()}") from None
+            raise NotPromql(f"not PromQL: {str(error).strip()}") from None
+        inner = _unwrapped(expression)
+        if isinstance(inner, parser.StringLiteral) and "text" not in kinds:
+            raise Refused("a text as a value is not evaluated here")
+        if isinstance(inner, parser.MatrixSelector | parser.SubqueryExpr) and "range" not in kinds:
+            raise Refused("a range, such as `x[5m]`, is no value; a function such as `rate` makes one of it")
         return self.plan(expression)
 
     def plan(self, node: Any, depth: int = 0) -> Plan:
@@ -70,18 +76,31 @@ class Compiler:
             raise Refused(f"nested deeper than {DEEPEST}")
         for kind, compile_node in self._kinds():
             if isinstance(node, kind):
-                plan = compile_node(node, depth + 1)
-                return self._known.setdefault(plan, plan)
-        raise Refused(f"{_called(node)} is not evaluated here")
+                return self._one(compile_node(node, depth + 1))
+        raise Refused(f"`{node}` is not evaluated here")
+
+    def _one(self, plan: Plan) -> Plan:
+        return self._known.setdefault(plan, plan)
 
     def _kinds(self) -> Iterator[tuple[type, Callable[[Any, int], Plan]]]:
         yield parser.ParenExpr, lambda node, depth: self.plan(node.expr, depth)
         yield parser.NumberLiteral, lambda node, depth: Number(repr(float(node.val)))
+        yield parser.StringLiteral, lambda node, depth: Text(node.val)
         yield parser.VectorSelector, lambda node, depth: _select(node)
+        yield parser.MatrixSelector, self._range
+        yield parser.SubqueryExpr, self._subquery
         yield parser.BinaryExpr, self._binary
         yield parser.AggregateExpr, self._reduce
         yield parser.Call, self._call
         yield parser.UnaryExpr, lambda node, depth: Negate(self.plan(node.expr, depth))
+
+    def _range(self, node: Any, depth: int) -> Plan:
+        select = cast("Select", self._one(_select(node.vector_selector)))
+        return Range(select, _millis(node.range))
+
+    def _subquery(self, node: Any, depth: int) -> Plan:
+        step = STEP if node.step is None else _millis(node.step)
+        return Subquery(self.plan(node.expr, depth), _millis(node.range), step, _when(node))
 
     def _binary(self, node: Any, depth: int) -> Plan:
         operator, modifier = str(node.op), node.modifier
@@ -89,34 +108,60 @@ class Compiler:
         match = _match(modifier)
         if operator in _SETS:
             return Combine(cast("SetOperator", operator), left, right, match)
-        if operator not in (*get_args(Arithmetic), *get_args(Comparison)):
+        if operator not in (*CALCULATIONS, *COMPARISONS):
             raise Refused(f"the operator `{operator}` is not evaluated here")
         as_bool = modifier is not None and modifier.return_bool
-        return Compute(cast("Arithmetic", operator), left, right, as_bool, match)
+        return Compute(operator, left, right, as_bool, match)
 
     def _reduce(self, node: Any, depth: int) -> Plan:
         reducer = str(node.op)
-        if reducer not in _REDUCERS:
-            raise Refused(f"the aggregation `{reducer}` is not evaluated here; these are: {', '.join(_REDUCERS)}")
+        if reducer not in AGGREGATIONS:
+            raise Refused(f"the aggregation `{reducer}` is not evaluated here; these are: {', '.join(AGGREGATIONS)}")
         by: Key | None = ()
         without: Key = ()
         if node.modifier is not None:
             names = tuple(sorted(set(node.modifier.labels)))
             grouped = node.modifier.type == parser.AggModifierType.By
             by, without = (names, ()) if grouped else (None, names)
-        return Reduce(cast("Reducer", reducer), self.plan(node.expr, depth), by, without)
+        parameter = None if node.param is None else self.plan(node.param, depth)
+        if reducer == "count_values" and isinstance(parameter, Text) and not parameter.text:
+            raise NotPromql("not PromQL: `count_values` needs the name of a label")
+        return Reduce(reducer, self.plan(node.expr, depth), by, without, parameter)
 
     def _call(self, node: Any, depth: int) -> Plan:
         name = node.func.name
-        if name not in _FUNCTIONS:
-            raise Refused(f"the function `{name}` is not evaluated here; these are: {', '.join(_FUNCTIONS)}")
-        if name == "time":
-            return Time()
-        operand = self.plan(node.args[0], depth)
+        if name in FUNCTIONS:
+            return self._function(name, tuple(self.plan(each, depth) for each in node.args))
+        if name not in SPECIAL:
+            known = ", ".join(sorted((*FUNCTIONS, *SPECIAL)))
+            raise Refused(f"the function `{name}` is not evaluated here; these are: {known}")
+        if name in ("start", "end", "range", "step"):
+            return Edge(name)
+        if name in ("time", "pi"):
+            return Time() if name == "time" else Number(_PI)
+        operand, inner = self.plan(node.args[0], depth), _unwrapped(node.args[0])
         if name == "vector":
             return Lift(operand)
-        inner = _unwrapped(node.args[0])
-        return Absent(operand, _stated(_select(inner).matchers) if isinstance(inner, parser.VectorSelector) else ())
+        if name == "timestamp":
+            if isinstance(operand, Select) and operand.when.offset and operand.when.at is not None:
+                raise Refused("`timestamp` of `@` with `offset` is not evaluated here: Prometheus forgets the offset")
+            return Stamp(operand)
+        selector = inner.vector_selector if isinstance(inner, parser.MatrixSelector) else inner
+        plain = isinstance(selector, parser.VectorSelector)
+        return Absent(operand, _stated(_select(selector).matchers) if plain else ())
+
+    def _function(self, name: str, arguments: tuple[Plan, ...]) -> Plan:
+        function = FUNCTIONS[name]
+        most = len(function.takes)
+        least = most - len(function.more) - function.repeats
+        if len(arguments) < least or (len(arguments) > most and not function.repeats):
+            raise NotPromql(f"not PromQL: `{name}` takes {most} arguments, not {len(arguments)}")
+        missing = max(0, most - function.repeats - len(arguments))
+        arguments += tuple(self._one(each) for each in function.more[len(function.more) - missing :] if missing)
+        problem = _text_problem(name, arguments)
+        if problem:
+            raise NotPromql(f"not PromQL: {problem}")
+        return Call(name, arguments)
 
 
 def parse(text: str) -> Plan:
@@ -134,27 +179,7 @@ def parse_series(text: str) -> dict[str, str]:
     return {matcher.name: matcher.value for matcher in plan.matchers if matcher.value}
 
 
-def _check_text(text: str) -> None:
-    """Refuses what would overflow the parser, and what it is known to misread."""
-    if len(text) > MOST_CHARACTERS:
-        raise Refused(f"more than {MOST_CHARACTERS:,} characters")
-    depth = deepest = signs = 0
-    for token in _TOKENS.finditer(text):
-        kind = token.lastgroup
-        if kind == "raw" and "\\" in token.group():
-            raise Refused("a backslash in a `backquoted` text is misread by the parser; use double quotes")
-        depth += (kind == "open") - (kind == "close")
-        deepest = max(deepest, depth)
-        signs += max(1, sum(map(token.group().count, "+-"))) if kind == "sign" else 0
-    if deepest > DEEPEST or signs > 2 * DEEPEST:
-        raise Refused(f"nested deeper than {DEEPEST}, or more than {2 * DEEPEST} operators")
-
-
 def _select(node: Any) -> Select:
-    if node.offset is not None:
-        raise Refused("`offset` is not evaluated here")
-    if node.at is not None:
-        raise Refused("`@` is not evaluated here")
     if node.matchers.or_matchers:
         raise Refused("`or` between matchers is not evaluated here")
     matchers = [] if node.name is None else [Matcher("=", NAME, node.name)]
@@ -164,7 +189,19 @@ def _select(node: Any) -> Select:
         if problem is not None:
             raise Refused(f"the pattern {each.value!r} is not RE2: {problem}")
         matchers.append(matcher)
-    return Select(tuple(matchers))
+    return Select(tuple(matchers), _when(node))
+
+
+def _when(node: Any) -> When:
+    at: Any = None
+    if node.at is not None:
+        kind = str(node.at.type).rpartition(".")[2].lower()
+        at = kind if kind in ("start", "end") else _millis(node.at.at - _EPOCH)
+    return When(0 if node.offset is None else _millis(node.offset), at)
+
+
+def _millis(duration: timedelta) -> int:
+    return duration // timedelta(milliseconds=1)
 
 
 def _match(modifier: Any) -> Match:
@@ -184,8 +221,18 @@ def _match(modifier: Any) -> Match:
         else:
             ignoring = names
     if on is not None and set(on) & set(include):
-        raise Refused(f"`{min(set(on) & set(include))}` cannot be both in `on` and in the `group_` modifier")
+        both = min(set(on) & set(include))
+        raise NotPromql(f"`{both}` cannot be both in `on` and in the `group_` modifier")
     return Match(on, ignoring, many, include)  # type: ignore[arg-type]
+
+
+def _text_problem(name: str, arguments: tuple[Plan, ...]) -> str | None:
+    """What Prometheus would say, at the first evaluation, of a text that a function is given."""
+    texts = [each.text for each in arguments if isinstance(each, Text)]
+    if name == "label_replace" and (problem := pattern_problem(texts[3])) is not None:
+        return f"the pattern {texts[3]!r} of `label_replace` is not RE2: {problem}"
+    names = [texts[0]] if name == "label_replace" else [texts[0], *texts[2:]] if name == "label_join" else []
+    return f"`{name}` needs names of labels, not an empty text" if "" in names else None
 
 
 def _stated(matchers: Sequence[Matcher]) -> tuple[tuple[str, str], ...]:
@@ -207,12 +254,3 @@ def _unwrapped(node: Any) -> Any:
     while isinstance(node, parser.ParenExpr):
         node = node.expr
     return node
-
-
-def _called(node: Any) -> str:
-    words = {
-        parser.MatrixSelector: "a range, such as `x[5m]`,",
-        parser.SubqueryExpr: "a subquery",
-        parser.StringLiteral: "a text as a value",
-    }
-    return words.get(type(node), f"`{node}`")

@@ -1,5 +1,9 @@
-"""An expression compiled: what it does step by step, as values that are equal when they compute the same."""
+"""An expression compiled: what it does step by step, as values that are equal when they compute the same.
 
+Times and durations are whole milliseconds.
+"""
+
+from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
@@ -7,10 +11,12 @@ from msgspec import Struct
 from llm_canaries.rules.matcher import Matcher, Matchers
 from llm_canaries.rules.vector import NAME, Key
 
-Arithmetic = Literal["+", "-", "*", "/", "%", "^"]
-Comparison = Literal["==", "!=", ">", "<", ">=", "<="]
+LOOKBACK = 300_000
+STEP = 60_000
+"""How far apart a subquery's steps are when it does not say: Prometheus' own default evaluation interval."""
+
 SetOperator = Literal["and", "or", "unless"]
-Reducer = Literal["sum", "avg", "min", "max", "count"]
+Kind = Literal["scalar", "vector", "range", "text"]
 
 
 class Number(Struct, frozen=True):
@@ -19,14 +25,50 @@ class Number(Struct, frozen=True):
     text: str
 
 
+class Text(Struct, frozen=True):
+    """A literal text: an argument, no value of its own."""
+
+    text: str
+
+
 class Time(Struct, frozen=True):
     """The time of evaluation, Unix seconds."""
+
+
+class Edge(Struct, frozen=True):
+    """Of the query: its `start` or `end` in Unix seconds, the `range` between them, its `step`; in a rule 0 and 0."""
+
+    which: Literal["start", "end", "range", "step"]
+
+
+class When(Struct, frozen=True):
+    """`offset`, and `@` where it stands: a time, or the start or end of the query."""
+
+    offset: int = 0
+    at: int | Literal["start", "end"] | None = None
 
 
 class Select(Struct, frozen=True):
     """The series that meet all matchers."""
 
     matchers: Matchers
+    when: When = When()
+
+
+class Range(Struct, frozen=True):
+    """The samples of the last `duration` of each selected series."""
+
+    select: Select
+    duration: int
+
+
+class Subquery(Struct, frozen=True):
+    """The operand at every multiple of `step` in the last `duration`."""
+
+    operand: "Plan"
+    duration: int
+    step: int
+    when: When
 
 
 class Negate(Struct, frozen=True):
@@ -48,6 +90,19 @@ class Absent(Struct, frozen=True):
     labels: tuple[tuple[str, str], ...]
 
 
+class Stamp(Struct, frozen=True):
+    """The time of each series: of its sample where the operand selects, else of evaluation."""
+
+    operand: "Plan"
+
+
+class Call(Struct, frozen=True):
+    """A function of the table, by its name."""
+
+    function: str
+    arguments: tuple["Plan", ...]
+
+
 class Match(Struct, frozen=True):
     """Which rows of two vectors belong together: by the labels `on`, or by all but `ignoring`.
 
@@ -63,7 +118,7 @@ class Match(Struct, frozen=True):
 class Compute(Struct, frozen=True):
     """Arithmetic, or a comparison that filters, or with `as_bool` gives 0 and 1; `match` for two vectors."""
 
-    operator: Arithmetic | Comparison
+    operator: str
     left: "Plan"
     right: "Plan"
     as_bool: bool
@@ -82,25 +137,58 @@ class Combine(Struct, frozen=True):
 class Reduce(Struct, frozen=True):
     """An aggregation over groups: `by` these labels, or by all but `without`."""
 
-    reducer: Reducer
+    reducer: str
     operand: "Plan"
     by: Key | None
     without: Key
+    parameter: "Plan | None" = None
 
 
-Plan: TypeAlias = Number | Time | Select | Negate | Lift | Absent | Compute | Combine | Reduce
+Plan: TypeAlias = (
+    Number
+    | Text
+    | Time
+    | Edge
+    | Select
+    | Range
+    | Subquery
+    | Negate
+    | Lift
+    | Absent
+    | Stamp
+    | Call
+    | Compute
+    | Combine
+    | Reduce
+)
+
+
+def parts(plan: Plan) -> tuple[Plan, ...]:
+    """The plans of which `plan` is made."""
+    match plan:
+        case Range(select):
+            return (select,)
+        case Subquery(operand) | Negate(operand) | Lift(operand) | Absent(operand) | Stamp(operand):
+            return (operand,)
+        case Reduce(_, operand, _, _, parameter):
+            return (operand,) if parameter is None else (operand, parameter)
+        case Call(_, arguments):
+            return arguments
+        case Compute(_, left, right) | Combine(_, left, right):
+            return (left, right)
+    return ()
+
+
+def walk(plan: Plan) -> Iterator[Plan]:
+    """`plan` and all that it is made of."""
+    yield plan
+    for part in parts(plan):
+        yield from walk(part)
 
 
 def selectors(plan: Plan) -> list[tuple[Matcher, ...]]:
     """The matchers of every selector in `plan`."""
-    match plan:
-        case Select(matchers):
-            return [matchers]
-        case Negate(operand) | Lift(operand) | Absent(operand) | Reduce(_, operand):
-            return selectors(operand)
-        case Compute(_, left, right) | Combine(_, left, right):
-            return [*selectors(left), *selectors(right)]
-    return []
+    return [each.matchers for each in walk(plan) if isinstance(each, Select)]
 
 
 def selected_names(plan: Plan) -> frozenset[str] | None:
@@ -112,3 +200,23 @@ def selected_names(plan: Plan) -> frozenset[str] | None:
             return None
         names.update(stated)
     return frozenset(names)
+
+
+def reach(plan: Plan) -> float:
+    """The seconds that `plan` looks back from the time of evaluation, lookback included; infinite for `@` a time."""
+    return _reach(plan) / 1000
+
+
+def _reach(plan: Plan) -> float:
+    match plan:
+        case Range(Select(_, when), duration):
+            return _moved(when, duration)
+        case Select(_, when):
+            return _moved(when, LOOKBACK)
+        case Subquery(operand, duration, _, when):
+            return _moved(when, duration + _reach(operand))
+    return max((_reach(part) for part in parts(plan)), default=0)
+
+
+def _moved(when: When, duration: float) -> float:
+    return float("inf") if isinstance(when.at, int) else max(0.0, duration + when.offset)

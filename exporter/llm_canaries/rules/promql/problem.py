@@ -3,3 +3,7 @@
 
 class EvaluationError(Exception):
     """The series there are do not fit the expression; the message says how, for people."""
+
+
+class SameLabels(EvaluationError):
+    """Series whose names are gone cannot be told apart any more."""

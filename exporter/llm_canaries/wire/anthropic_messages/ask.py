@@ -1,6 +1,6 @@
 """Messages requests, both ways (protocols.md A3)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Literal
 
@@ -18,11 +18,12 @@ from llm_canaries.wire.json import (
     take_count,
     take_number,
     want,
+    want_object,
 )
 from llm_canaries.wire.loss import Losses
 from llm_canaries.wire.message import Ask, Extra, Message, Opaque, Part, Text, Thinking, Tool, ToolChoice, ToolResult
 from llm_canaries.wire.profile import Profile
-from llm_canaries.wire.thinking import MESSAGES_MINIMUM, budget_of, level_of
+from llm_canaries.wire.thinking import MESSAGES_MINIMUM, fit
 
 PATH = "/v1/messages"
 VERSION = "2023-06-01"
@@ -44,23 +45,25 @@ def read_ask(body: bytes) -> Ask:
     if not model or not messages:
         raise WireError(f"{'messages' if model else 'model'}: expected, and not empty")
     system = read_blocks(said.pop("system", None), "system")
-    turns = tuple(turn for at, each in enumerate(messages) for turn in _read_message(each, at))
+    turns = [Message("system", system)] if system else []
+    for at, each in enumerate(messages):
+        turns += _read_message(each, at)
     choice, alone = _read_choice(said)
     return Ask(
         dialect=NAME,
         model=model,
-        messages=((Message("system", system),) if system else ()) + turns,
+        messages=tuple(turns),
         stream=take(said, "stream", bool) is True,
         include_usage=True,
         max_tokens=take_count(said, "max_tokens"),
         temperature=take_number(said, "temperature"),
         top_p=take_number(said, "top_p"),
         stop=_read_stop(said),
-        tools=tuple(_read_tool(tool, f"tools[{at}]") for at, tool in enumerate(take(said, "tools", list) or ())),
+        tools=tuple([_read_tool(tool, f"tools[{at}]") for at, tool in enumerate(take(said, "tools", list) or ())]),
         tool_choice=choice,
         parallel_tool_calls=None if alone is None else not alone,
-        thinking=_read_thinking(said),
-        user=_read_user(said),
+        thinking=_read_thinking(said) if said else None,
+        user=_read_user(said) if said else None,
         extra=said,
     )
 
@@ -94,39 +97,45 @@ def write_ask(ask: Ask, profile: Profile) -> Request:
     if ask.user is not None:
         body["metadata"] = mapping(extra.pop("metadata", None)) | {"user_id": ask.user}
     if ask.thinking is not None:
-        _write_thinking(ask.thinking, body, extra, profile, losses)
+        _write_thinking(ask, ask.thinking, body, extra, profile, losses)
     headers = (("content-type", "application/json"), ("anthropic-version", VERSION))
     return Request(path=PATH, headers=headers, body=encode(extra | body), losses=losses.found)
 
 
-def _read_message(said: Any, at: int) -> Iterator[Message]:
-    want(isinstance(said, dict), f"messages[{at}]: expected an object, got {kind(said)}")
-    role = said.get("role")
-    want(role in ("user", "assistant", "system"), f"messages[{at}].role: expected user or assistant")
-    parts = read_blocks(said.get("content"), f"messages[{at}].content")
-    extra = {key: value for key, value in said.items() if key not in ("role", "content")}
-    if role != "user":
-        yield Message(role, parts, extra)
-        return
-    for is_result, run in groupby(parts, key=lambda part: isinstance(part, ToolResult)):
-        yield Message("tool" if is_result else "user", tuple(run), extra)
-    if not parts:
-        yield Message("user", (), extra)
+def _read_message(said: Any, at: int) -> Iterable[Message]:
+    if type(said) is not dict:
+        raise WireError(f"messages[{at}]: expected an object, got {kind(said)}")
+    role, content = said.pop("role", None), said.pop("content", None)
+    if role not in ("user", "assistant", "system"):
+        raise WireError(f"messages[{at}].role: expected user or assistant")
+    if type(content) is str:
+        return (Message(role, (Text(content),), said),)
+    parts = read_blocks(content, f"messages[{at}].content")
+    kinds = set(map(type, parts)) if role == "user" else ()
+    if ToolResult not in kinds:
+        return (Message(role, parts, said),)
+    if len(kinds) == 1:
+        return (Message("tool", parts, said),)
+    runs = groupby(parts, key=lambda part: isinstance(part, ToolResult))
+    return [Message("tool" if is_result else "user", tuple(run), said) for is_result, run in runs]
 
 
 def _read_stop(said: Object) -> tuple[str, ...]:
-    stops = take(said, "stop_sequences", list) or []
+    stops = take(said, "stop_sequences", list)
+    if not stops:
+        return ()
     want(all(isinstance(each, str) for each in stops), "stop_sequences: expected strings")
     return tuple(stops)
 
 
 def _read_tool(tool: Any, where: str) -> Tool | Opaque:
-    want(isinstance(tool, dict), f"{where}: expected an object, got {kind(tool)}")
+    want_object(tool, where)
     if tool.get("type", "custom") != "custom" or "input_schema" not in tool:
         return Opaque(NAME, tool)
     name, description = take(tool, "name", str, f"{where}."), take(tool, "description", str, f"{where}.")
-    want(bool(name), f"{where}.name: expected a non-empty string")
-    return Tool(name or "", description, take(tool, "input_schema", dict, f"{where}."), tool)
+    if not name:
+        raise WireError(f"{where}.name: expected a non-empty string")
+    return Tool(name, description, take(tool, "input_schema", dict, f"{where}."), tool)
 
 
 def _read_choice(said: Object) -> tuple[ToolChoice | None, object]:
@@ -229,40 +238,27 @@ def _write_choice(ask: Ask, losses: Losses) -> Object | None:
     return said
 
 
-def _write_thinking(thinking: Thinking, body: Object, extra: Object, profile: Profile, losses: Losses) -> None:
+def _write_thinking(
+    ask: Ask, thinking: Thinking, body: Object, extra: Object, profile: Profile, losses: Losses
+) -> None:
+    """Thinking as it was said, or what of it the model takes where another dialect's client asks."""
     kept = losses.extra("thinking", thinking.extra)
+    if not losses.same:
+        facts = profile.facts(ask.model)
+        # a model that takes both forms is asked in the client's own
+        form = "budget" if thinking.budget is not None and facts.budget is not None else profile.form_for(facts)
+        thinking, lost = fit(thinking, facts, profile, ask.max_tokens, form, least=MESSAGES_MINIMUM)
+        losses.take(lost)
+        _make_room(thinking.budget or 0, body, losses)
     if thinking.mode is not None:
-        said: Object = {"type": thinking.mode}
-        if thinking.budget is not None:
-            said["budget_tokens"] = thinking.budget
-        body["thinking"] = said | kept
-        if thinking.effort is not None:
-            body["output_config"] = mapping(extra.pop("output_config", None)) | {"effort": thinking.effort}
-        return
-    level, budget = level_of(thinking), budget_of(thinking)
-    if level is None:
-        return
-    if losses.same or (profile.thinking_form == "adaptive" and level != "none"):
-        if level == "minimal" and not losses.same:
-            losses.add("thinking", "level minimal, said as low")
-            level = "low"
-        body["output_config"] = mapping(extra.pop("output_config", None)) | {"effort": level}
-        if not losses.same:
-            body["thinking"] = {"type": "adaptive"}
-    elif level == "none" or budget == 0:
-        body["thinking"] = {"type": "disabled"}
-    elif budget is None:
-        losses.add("thinking", f"level {level}, which has no budget")
-    else:
-        _write_budget(budget, body, losses)
+        budget = {} if thinking.budget is None else {"budget_tokens": thinking.budget}
+        body["thinking"] = {"type": thinking.mode} | budget | kept
+    if thinking.effort is not None:
+        body["output_config"] = mapping(extra.pop("output_config", None)) | {"effort": thinking.effort}
 
 
-def _write_budget(budget: int, body: Object, losses: Losses) -> None:
-    """A budget fits between the least that Messages takes and the cap (C3); the cap is raised, never broken."""
-    fitted = max(budget, MESSAGES_MINIMUM)
-    if fitted != budget:
-        losses.add("thinking", f"budget {budget}, raised to {fitted}")
-    if fitted >= body["max_tokens"]:
+def _make_room(budget: int, body: Object, losses: Losses) -> None:
+    """A cap that could hold no budget is raised, for Messages would refuse it."""
+    if budget >= body["max_tokens"]:
         losses.add("max_tokens", f"{body['max_tokens']}, raised to hold the thinking budget")
-        body["max_tokens"] = fitted + body["max_tokens"]
-    body["thinking"] = {"type": "enabled", "budget_tokens": fitted}
+        body["max_tokens"] += budget

@@ -1,12 +1,12 @@
 """Content blocks of Messages, both ways (protocols.md A3)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from llm_canaries.wire import data_url
-from llm_canaries.wire.json import Object, WireError, decode, encode_text, fits, kind, string, want
+from llm_canaries.wire import data_url, splice
+from llm_canaries.wire.json import Object, WireError, decode, encode_text, fits, kind, string
 from llm_canaries.wire.loss import Losses
 from llm_canaries.wire.message import (
     Document,
@@ -30,44 +30,22 @@ def read_blocks(content: Any, where: str) -> tuple[Part, ...]:
         return ()
     if isinstance(content, str):
         return (Text(content),)
-    want(isinstance(content, list), f"{where}: expected a string or an array, got {kind(content)}")
-    return tuple(read_block(block, where) for block in content)
+    if not isinstance(content, list):
+        raise WireError(f"{where}: expected a string or an array, got {kind(content)}")
+    return tuple([read_block(block, where) for block in content])
 
 
 def read_block(block: Any, where: str) -> Part:
-    """The part that one block is; a block nobody knows, or with a field of another type, stays opaque."""
-    want(isinstance(block, dict), f"{where}: expected objects, got {kind(block)}")
-    match block:
-        case {"type": "text", "text": str(text)}:
-            return Text(text, _rest(block, "type", "text"))
-        case {"type": "image" | "document" as what, "source": {"type": "base64", "data": str(data)} as source} if fits(
-            block, str, "title"
-        ):
-            media = string(source.get("media_type"))
-            if what == "image":
-                return Image(data=data, media_type=media, extra=_rest(block, "type", "source"))
-            extra = _rest(block, "type", "source", "title")
-            return Document(data=data, media_type=media, name=block.get("title"), extra=extra)
-        case {"type": "image", "source": {"type": "url", "url": str(url)}}:
-            return Image(url=url, extra=_rest(block, "type", "source"))
-        case {"type": "document", "source": {"type": "url", "url": str(url)}} if fits(block, str, "title"):
-            extra = _rest(block, "type", "source", "title")
-            return Document(url=url, name=block.get("title"), extra=extra)
-        case {"type": "thinking"} if fits(block, str, "thinking", "signature"):
-            extra = _rest(block, "type", "thinking", "signature")
-            return Thought(string(block.get("thinking")), block.get("signature"), extra=extra)
-        case {"type": "redacted_thinking", "data": str(data)}:
-            return Thought(redacted=data, extra=_rest(block, "type", "data"))
-        case {"type": "tool_use"} if fits(block, str, "id", "name"):
-            arguments = encode_text({} if block.get("input") is None else block["input"])
-            extra = _rest(block, "type", "id", "name", "input")
-            return ToolCall(string(block.get("id")), string(block.get("name")), arguments, extra)
-        case {"type": "tool_result"} if fits(block, str, "tool_use_id") and fits(block, bool, "is_error"):
-            content = read_blocks(block.get("content"), f"{where}.tool_result.content")
-            extra = _rest(block, "type", "tool_use_id", "content", "is_error")
-            return ToolResult(string(block.get("tool_use_id")), content, block.get("is_error"), extra)
-        case _:
-            return Opaque(NAME, block)
+    """The part that one block is; a block nobody knows, or with a field of another type, stays opaque.
+
+    A block that is read is taken apart: what is left of it is the part's `extra`.
+    """
+    if type(block) is not dict:
+        raise WireError(f"{where}: expected objects, got {kind(block)}")
+    what = block.get("type")
+    if type(what) is str and (read := _READERS.get(what)) is not None and (part := read(block, where)) is not None:
+        return part
+    return Opaque(NAME, block)
 
 
 def write_blocks(parts: Sequence[Part], where: str, losses: Losses) -> str | list[Object]:
@@ -79,29 +57,106 @@ def write_blocks(parts: Sequence[Part], where: str, losses: Losses) -> str | lis
 
 def write_block(part: Part, where: str, losses: Losses) -> Object | None:
     """`part` as one block, None (and a loss) where Messages has no word for it."""
-    match part:
-        case Text(text, extra) | Refusal(text, extra):
-            return {"type": "text", "text": text} | losses.extra(where, extra)
-        case Image(extra=extra):
-            return {"type": "image", "source": _source(part)} | losses.extra(where, extra)
-        case Document(name=name, extra=extra):
-            title = {"title": name} if name is not None else {}
-            return {"type": "document", "source": _source(part)} | title | losses.extra(where, extra)
-        case Thought():
-            return _write_thought(part, where, losses)
-        case ToolCall(id, name, arguments, extra):
-            said = {"type": "tool_use", "id": id, "name": name, "input": _input(arguments, where, losses)}
-            return said | losses.extra(where, extra)
-        case ToolResult(id, content, is_error, extra):
-            blocks = write_blocks(content, f"tool result {id}", losses)
-            failed = {"is_error": is_error} if is_error is not None else {}
-            said = {"type": "tool_result", "tool_use_id": id, "content": blocks}
-            return said | failed | losses.extra(where, extra)
-        case Opaque(dialect, block) if dialect == NAME:
-            return dict(block)
-        case _:
-            losses.add(where, type(part).__name__.lower())
-            return None
+    return _WRITERS[type(part)](part, where, losses)
+
+
+def write_thought(part: Thought, seal: str) -> Object:
+    """`part` as a block with `seal`: sealed whole, or beside its words."""
+    if part.redacted is not None:
+        return {"type": "redacted_thinking", "data": seal}
+    return {"type": "thinking", "thinking": part.text, "signature": seal}
+
+
+def _read_text(block: Object, where: str) -> Part | None:
+    if not isinstance(text := block.get("text"), str):
+        return None
+    del block["type"], block["text"]
+    return Text(text, block)
+
+
+def _read_file(block: Object, where: str) -> Part | None:
+    """An image or a document with base64 or a URL; a document has a title."""
+    source, is_image = block.get("source"), block["type"] == "image"
+    if not isinstance(source, dict):
+        return None
+    form, data, url, media = source.get("type"), source.get("data"), source.get("url"), None
+    if form == "base64" and isinstance(data, str) and fits(block, str, "title"):
+        url, media = None, string(source.get("media_type"))
+    elif form == "url" and isinstance(url, str) and (is_image or fits(block, str, "title")):
+        data = None
+    else:
+        return None
+    del block["type"], block["source"]
+    if is_image:
+        return Image(data, media, url, block)
+    return Document(data, media, url, block.pop("title", None), block)
+
+
+def _read_thought(block: Object, where: str) -> Part | None:
+    if not fits(block, str, "thinking", "signature"):
+        return None
+    del block["type"]
+    return Thought(block.pop("thinking", None) or "", block.pop("signature", None), None, block)
+
+
+def _read_sealed(block: Object, where: str) -> Part | None:
+    if not isinstance(data := block.get("data"), str):
+        return None
+    del block["type"], block["data"]
+    return Thought(redacted=data, extra=block)
+
+
+def _read_call(block: Object, where: str) -> Part | None:
+    if not fits(block, str, "id", "name"):
+        return None
+    del block["type"]
+    id, name, given = block.pop("id", None), block.pop("name", None), block.pop("input", None)
+    return ToolCall(id or "", name or "", "{}" if given is None else encode_text(given), block)
+
+
+def _read_result(block: Object, where: str) -> Part | None:
+    if not fits(block, str, "tool_use_id") or ("is_error" in block and not fits(block, bool, "is_error")):
+        return None
+    del block["type"]
+    content = read_blocks(block.pop("content", None), f"{where}.tool_result.content")
+    return ToolResult(block.pop("tool_use_id", None) or "", content, block.pop("is_error", None), block)
+
+
+def _write_text(part: Text | Refusal, where: str, losses: Losses) -> Object:
+    said: Object = {"type": "text", "text": part.text}
+    return said | losses.extra(where, part.extra) if part.extra else said
+
+
+def _write_image(part: Image, where: str, losses: Losses) -> Object:
+    said: Object = {"type": "image", "source": _source(part)}
+    return said | losses.extra(where, part.extra)
+
+
+def _write_document(part: Document, where: str, losses: Losses) -> Object:
+    title = {"title": part.name} if part.name is not None else {}
+    said: Object = {"type": "document", "source": _source(part)}
+    return said | title | losses.extra(where, part.extra)
+
+
+def _write_call(part: ToolCall, where: str, losses: Losses) -> Object:
+    said: Object = {"type": "tool_use", "id": part.id, "name": part.name}
+    said["input"] = _input(part.arguments, where, losses)
+    return said | losses.extra(where, part.extra) if part.extra else said
+
+
+def _write_result(part: ToolResult, where: str, losses: Losses) -> Object:
+    blocks = write_blocks(part.content, f"tool result {part.id}", losses)
+    said: Object = {"type": "tool_result", "tool_use_id": part.id, "content": blocks}
+    if part.is_error is not None:
+        said["is_error"] = part.is_error
+    return said | losses.extra(where, part.extra) if part.extra else said
+
+
+def _write_opaque(part: Opaque, where: str, losses: Losses) -> Object | None:
+    if part.dialect == NAME:
+        return dict(part.block)
+    losses.add(where, "opaque")
+    return None
 
 
 def _write_thought(part: Thought, where: str, losses: Losses) -> Object | None:
@@ -114,18 +169,12 @@ def _write_thought(part: Thought, where: str, losses: Losses) -> Object | None:
     return write_thought(part, seal) | losses.extra(where, part.extra)
 
 
-def write_thought(part: Thought, seal: str) -> Object:
-    """`part` as a block with `seal`: sealed whole, or beside its words."""
-    if part.redacted is not None:
-        return {"type": "redacted_thinking", "data": seal}
-    return {"type": "thinking", "thinking": part.text, "signature": seal}
-
-
 def _source(part: Image | Document) -> Object:
     if part.url is not None and (held := data_url.split(part.url)) is None:
         return {"type": "url", "url": part.url}
     media, data = (part.media_type, part.data) if part.url is None else held or ("", "")
-    return {"type": "base64", "media_type": media or "application/octet-stream", "data": data or ""}
+    data_said = splice.string("", data or "")
+    return {"type": "base64", "media_type": media or "application/octet-stream", "data": data_said}
 
 
 def _input(arguments: str, where: str, losses: Losses) -> object:
@@ -141,5 +190,23 @@ def _input(arguments: str, where: str, losses: Losses) -> object:
     return {}
 
 
-def _rest(said: Object, *known: str) -> Object:
-    return {key: value for key, value in said.items() if key not in known}
+_READERS: Mapping[str, Callable[[Object, str], Part | None]] = {
+    "text": _read_text,
+    "image": _read_file,
+    "document": _read_file,
+    "thinking": _read_thought,
+    "redacted_thinking": _read_sealed,
+    "tool_use": _read_call,
+    "tool_result": _read_result,
+}
+
+_WRITERS: Mapping[type, Callable[[Any, str, Losses], Object | None]] = {
+    Text: _write_text,
+    Refusal: _write_text,
+    Image: _write_image,
+    Document: _write_document,
+    Thought: _write_thought,
+    ToolCall: _write_call,
+    ToolResult: _write_result,
+    Opaque: _write_opaque,
+}

@@ -1,9 +1,14 @@
 """Messages streams: frames in, events out (protocols.md A3, B3)."""
 
 from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
 
 from llm_canaries.wire.anthropic_messages.parts import NAME
 from llm_canaries.wire.anthropic_messages.reply import effort_of, finish_of
+from llm_canaries.wire.envelope import envelope_of
 from llm_canaries.wire.event import (
     Broken,
     Delta,
@@ -18,7 +23,7 @@ from llm_canaries.wire.event import (
     Signature,
     UsageSeen,
 )
-from llm_canaries.wire.fault import Fault, FaultReason, envelope_of
+from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.json import (
     Object,
     WireError,
@@ -34,6 +39,34 @@ from llm_canaries.wire.sse import Frame
 from llm_canaries.wire.usage import read_messages_usage
 
 
+class _TextDelta(Struct, gc=False, tag="text_delta", tag_field="type"):
+    """A piece of text."""
+
+    text: str
+
+
+class _ThinkingDelta(Struct, gc=False, tag="thinking_delta", tag_field="type"):
+    """A piece of reasoning."""
+
+    thinking: str
+
+
+class _InputDelta(Struct, gc=False, tag="input_json_delta", tag_field="type"):
+    """A piece of a call's arguments."""
+
+    partial_json: str
+
+
+class _BlockDelta(Struct, gc=False, tag="content_block_delta", tag_field="type"):
+    """Nearly every event of nearly every stream; an event of any other kind does not fit this type."""
+
+    index: Annotated[int, Meta(ge=0, lt=2**31)]
+    delta: _TextDelta | _ThinkingDelta | _InputDelta
+
+
+_BLOCK_DELTA = msgspec.json.Decoder(_BlockDelta)
+
+
 class MessagesReader:
     """One stream of events; usage in message_delta overwrites message_start's field by field."""
 
@@ -44,16 +77,36 @@ class MessagesReader:
 
     def feed(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame. Raises WireError where it is not a JSON object."""
+        if frame.event == "content_block_delta":
+            try:
+                said = _BLOCK_DELTA.decode(frame.data)
+            except (msgspec.DecodeError, UnicodeError, RecursionError):
+                pass
+            else:
+                return self._piece(said.index, said.delta)
         if frame.comment or not frame.data.strip():
             return (Liveness(),)
         if frame.data.strip() == "[DONE]":  # some gateways add chat's ending after message_stop
             return ()
-        said = decode_object(frame.data)
-        return tuple(self._event(string(said.get("type")) or frame.event, said))
+        whole = decode_object(frame.data)
+        return tuple(self._event(string(whole.get("type")) or frame.event, whole))
 
     def close(self) -> Sequence[Event]:
         """Nothing is owed at the end of the body."""
         return ()
+
+    def _piece(self, index: int, delta: _TextDelta | _ThinkingDelta | _InputDelta) -> Sequence[Event]:
+        if type(delta) is _TextDelta:
+            return (Delta(index, delta.text),)
+        if type(delta) is _ThinkingDelta:
+            return (Delta(index, delta.thinking),)
+        piece = delta.partial_json if isinstance(delta, _InputDelta) else ""
+        if index in self._opaque:
+            self._opaque[index][1].append(piece)
+            return ()
+        if piece:
+            self._silent.discard(index)
+        return (Delta(index, piece),)
 
     def _event(self, kind: str, said: Object) -> Iterator[Event]:
         index = integer(said.get("index")) or 0
@@ -123,12 +176,8 @@ class MessagesReader:
                 yield Delta(index, string(delta.get("thinking")))
             case "signature_delta":
                 yield Signature(index, string(delta.get("signature")))
-            case "input_json_delta" if index in self._opaque:
-                self._opaque[index][1].append(string(delta.get("partial_json")))
             case "input_json_delta":
-                if delta.get("partial_json"):
-                    self._silent.discard(index)
-                yield Delta(index, string(delta.get("partial_json")))
+                yield from self._piece(index, _InputDelta(string(delta.get("partial_json"))))
             case _:
                 yield OpaquePart(-1, Opaque(NAME, {"index": index, "delta": delta}))
 

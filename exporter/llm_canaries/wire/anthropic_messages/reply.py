@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from llm_canaries.wire.anthropic_messages.parts import NAME, read_blocks, write_block, write_thought
 from llm_canaries.wire.exchange import Written
-from llm_canaries.wire.json import Object, decode_object, encode, kind, mapping, string, want
+from llm_canaries.wire.json import Object, WireError, decode_object, encode, kind, mapping, string
 from llm_canaries.wire.loss import Losses
 from llm_canaries.wire.message import Finish, Part, Reply, Thought
 from llm_canaries.wire.seal import carried
@@ -32,7 +32,8 @@ _NATIVE: Mapping[Finish, str] = {
 def read_reply(body: bytes) -> Reply:
     """The Reply that an answer body is. Raises WireError."""
     said = decode_object(body)
-    want(isinstance(said.get("content"), list), f"content: expected an array, got {kind(said.get('content'))}")
+    if not isinstance(said.get("content"), list):
+        raise WireError(f"content: expected an array, got {kind(said.get('content'))}")
     native, usage = said.pop("stop_reason", None), said.pop("usage", None)
     for known in ("type", "role"):
         said.pop(known, None)

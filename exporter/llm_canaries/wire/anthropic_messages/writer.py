@@ -1,5 +1,7 @@
 """Messages streams: events in, bytes out (protocols.md A3, B3)."""
 
+from collections.abc import Mapping
+
 from llm_canaries.wire.anthropic_messages.parts import NAME, write_block
 from llm_canaries.wire.anthropic_messages.reply import finish_of, native_finish
 from llm_canaries.wire.event import (
@@ -17,12 +19,17 @@ from llm_canaries.wire.event import (
     UsageSeen,
 )
 from llm_canaries.wire.exchange import Loss
-from llm_canaries.wire.json import Object, encode
+from llm_canaries.wire.json import HOLE, Object, encode, quoted
 from llm_canaries.wire.loss import Losses
 from llm_canaries.wire.message import Opaque, Usage
 from llm_canaries.wire.seal import carried
-from llm_canaries.wire.sse import encode_frame
+from llm_canaries.wire.sse import encode_frame, holed_frame
 from llm_canaries.wire.usage import write_messages_usage
+
+_DELTAS: Mapping[str, tuple[str, str]] = {
+    "tool": ("input_json_delta", "partial_json"),
+    "thought": ("thinking_delta", "thinking"),
+}
 
 
 class MessagesWriter:
@@ -40,7 +47,7 @@ class MessagesWriter:
         self._numbers: dict[int, int] = {}
         self._current: int | None = None
         self._unopened: PartStart | None = None  # a thought: its next event tells whether it is sealed whole
-        self._kinds: dict[int, str] = {}
+        self._around = (b"", b"")  # each piece of the current part
         self._waiting: list[Event] = []
         self._losses = Losses(head.dialect, NAME)
         self._losses.extra("reply", head.extra)
@@ -52,6 +59,9 @@ class MessagesWriter:
 
     def feed(self, event: Event) -> bytes:
         """The bytes that `event` adds to the stream; the head waits for the usage that may come right after it."""
+        if type(event) is Delta and event.index == self._current and self._unopened is None:  # nearly all of a stream
+            before, after = self._around
+            return before + quoted(event.text) + after
         if isinstance(event, Head):
             return b""
         if isinstance(event, UsageSeen):
@@ -119,7 +129,6 @@ class MessagesWriter:
     def _open(self, start: PartStart, sealed: str | None = None) -> bytes:
         self._unopened = None
         number = self._numbers[start.index] = len(self._numbers)
-        self._kinds[start.index] = start.kind
         extra = self._losses.extra(start.kind, start.extra)
         block: Object
         match start.kind:
@@ -131,16 +140,18 @@ class MessagesWriter:
                 block = {"type": "thinking", "thinking": "", "signature": ""}
             case _:
                 block = {"type": "text", "text": ""}
+        kind, field = _DELTAS.get(start.kind, ("text_delta", "text"))
+        said = {"type": "content_block_delta", "index": number, "delta": {"type": kind, field: HOLE}}
+        self._around = holed_frame(said, "content_block_delta")
         return _frame("content_block_start", index=number, content_block=block)
 
     def _inside(self, event: Delta | Signature) -> bytes:
-        number = self._numbers[event.index]
         if isinstance(event, Signature):
+            number = self._numbers[event.index]
             delta = {"type": "signature_delta", "signature": self._carried(event.signature)}
             return b"" if event.redacted else _frame("content_block_delta", index=number, delta=delta)
-        kinds = {"tool": ("input_json_delta", "partial_json"), "thought": ("thinking_delta", "thinking")}
-        kind, field = kinds.get(self._kinds[event.index], ("text_delta", "text"))
-        return _frame("content_block_delta", index=number, delta={"type": kind, field: event.text})
+        before, after = self._around
+        return before + quoted(event.text) + after
 
     def _carried(self, seal: str) -> str:
         return carried(seal, self._losses.source, NAME)

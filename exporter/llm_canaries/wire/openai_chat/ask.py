@@ -15,6 +15,7 @@ from llm_canaries.wire.json import (
     take_count,
     take_number,
     want,
+    want_object,
 )
 from llm_canaries.wire.loss import Losses
 from llm_canaries.wire.message import (
@@ -36,18 +37,21 @@ from llm_canaries.wire.message import (
 )
 from llm_canaries.wire.openai_chat.parts import (
     NAME,
+    beside,
     is_call,
     read_calls,
     read_content,
     unknown,
-    wrap,
     write_call,
     write_content,
 )
 from llm_canaries.wire.profile import Profile
-from llm_canaries.wire.thinking import BUDGETS, level_of
+from llm_canaries.wire.thinking import fit, level_of
 
 PATH = "/v1/chat/completions"
+HEADERS = (("content-type", "application/json"),)
+_PICTURES = (Image, Document)
+_AS_THEY_ARE = ("temperature", "top_p", "parallel_tool_calls", "user")
 
 
 def read_ask(body: bytes) -> Ask:
@@ -71,7 +75,7 @@ def read_ask(body: bytes) -> Ask:
         temperature=take_number(said, "temperature"),
         top_p=take_number(said, "top_p"),
         stop=_read_stop(said),
-        tools=tuple(_read_tool(tool, f"tools[{at}]") for at, tool in enumerate(take(said, "tools", list) or ())),
+        tools=tuple([_read_tool(tool, f"tools[{at}]") for at, tool in enumerate(take(said, "tools", list) or ())]),
         tool_choice=_read_choice(said),
         parallel_tool_calls=take(said, "parallel_tool_calls", bool),
         thinking=None if effort is None else Thinking(effort=effort),
@@ -83,7 +87,7 @@ def read_ask(body: bytes) -> Ask:
 def write_ask(ask: Ask, profile: Profile) -> Request:
     """`ask` as a request; images in tool results stay or are hoisted by `profile.tool_images`."""
     losses = Losses(ask.dialect, NAME)
-    body: Object = {"model": ask.model, "messages": list(_write_messages(ask, profile, losses))}
+    body: Object = {"model": ask.model, "messages": _write_messages(ask, profile, losses)}
     extra = losses.extra("ask", ask.extra)
     if ask.stream:
         body["stream"] = True
@@ -100,17 +104,11 @@ def write_ask(ask: Ask, profile: Profile) -> Request:
     elif ask.tool_choice is not None:
         losses.add("tool_choice", f"{ask.tool_choice.mode}, for no tool is left")
     if ask.thinking is not None:
-        _write_thinking(ask.thinking, body, losses)
-    optional = {
-        "temperature": ask.temperature,
-        "top_p": ask.top_p,
-        "parallel_tool_calls": ask.parallel_tool_calls,
-        "user": ask.user,
-    }
-    body |= {key: value for key, value in optional.items() if value is not None} | extra
-    return Request(
-        path=PATH, headers=(("content-type", "application/json"),), body=encode(body), losses=losses.found
-    )
+        _write_thinking(ask.thinking, ask.model, body, profile, losses)
+    for field in _AS_THEY_ARE:
+        if (value := getattr(ask, field)) is not None:
+            body[field] = value
+    return Request(path=PATH, headers=HEADERS, body=encode(body | extra), losses=losses.found)
 
 
 def _read_cap(said: Object) -> int | None:
@@ -129,19 +127,16 @@ def _read_stop(said: Object) -> tuple[str, ...]:
 
 
 def _read_tool(tool: Any, where: str) -> Tool | Opaque:
-    want(isinstance(tool, dict), f"{where}: expected an object, got {kind(tool)}")
+    want_object(tool, where)
     function = tool.get("function")
     if tool.get("type", "function") != "function" or not isinstance(function, dict):
         return Opaque(NAME, tool)
-    extra = unknown(tool, "function", "name", "description", "parameters")
-    name = take(function, "name", str, f"{where}.function.")
-    want(bool(name), f"{where}.function.name: expected a non-empty string")
-    return Tool(
-        name=name or "",
-        description=take(function, "description", str, f"{where}.function."),
-        schema=take(function, "parameters", dict, f"{where}.function."),
-        extra=extra,
-    )
+    inside = f"{where}.function."
+    name, description = take(function, "name", str, inside), take(function, "description", str, inside)
+    if not name:
+        raise WireError(f"{inside}name: expected a non-empty string")
+    schema = take(function, "parameters", dict, inside)
+    return Tool(name, description, schema, unknown(tool, "function"))
 
 
 def _read_choice(said: Object) -> ToolChoice | None:
@@ -162,8 +157,7 @@ def _read_choice(said: Object) -> ToolChoice | None:
 def _read_messages(messages: list[Any]) -> Iterator[Message]:
     results: list[ToolResult] = []
     for at, said in enumerate(messages):
-        want(isinstance(said, dict), f"messages[{at}]: expected an object, got {kind(said)}")
-        said = dict(said)
+        want_object(said, f"messages[{at}]")
         if said.get("role") == "tool":
             results.append(_read_result(said, at))
             continue
@@ -213,17 +207,20 @@ def _write_tool(tool: Tool | Opaque, losses: Losses) -> Extra:
         function["description"] = tool.description
     if tool.schema is not None:
         function["parameters"] = tool.schema
-    return wrap("function", function, losses.extra(f"tool {tool.name}", tool.extra), type="function")
+    said: Object = {"type": "function", "function": function}
+    return beside(said, "function", losses.extra(f"tool {tool.name}", tool.extra)) if tool.extra else said
 
 
-def _write_thinking(thinking: Thinking, body: Object, losses: Losses) -> None:
+def _write_thinking(thinking: Thinking, model: str, body: Object, profile: Profile, losses: Losses) -> None:
+    """A level as it was said, or the one that the model takes where another dialect's client asks."""
     losses.extra("thinking", thinking.extra)
+    if not losses.same:
+        thinking, lost = fit(thinking, profile.facts(model), profile, None, "level")
+        losses.take(lost)
     level = level_of(thinking)
     if level is not None:
         body["reasoning_effort"] = level
-    if thinking.budget is not None and thinking.mode != "disabled" and BUDGETS.get(level or "") != thinking.budget:
-        losses.add("thinking", f"budget {thinking.budget}, said as level {level}")
-    elif level is None and thinking.mode is not None:
+    elif thinking.mode is not None:
         losses.add("thinking", f"mode {thinking.mode}")
 
 
@@ -234,20 +231,24 @@ def _write_choice(choice: ToolChoice, losses: Losses) -> object:
     return choice.mode
 
 
-def _write_messages(ask: Ask, profile: Profile, losses: Losses) -> Iterator[Object]:
+def _write_messages(ask: Ask, profile: Profile, losses: Losses) -> list[Object]:
+    said: list[Object] = []
     for message in ask.messages:
-        match message.role:
-            case "tool":
-                yield from _write_results(message, profile, losses)
-            case "assistant":
-                yield _write_assistant(message, losses)
-            case role:
-                match message.content:
-                    case (Opaque(dialect, {"role": _} as whole),) if dialect == NAME:
-                        yield dict(whole)
-                    case content:
-                        said = {"role": role, "content": write_content(content, role, losses)}
-                        yield said | losses.extra(role, message.extra)
+        if message.role == "tool":
+            said += _write_results(message, profile, losses)
+        elif message.role == "assistant":
+            said.append(_write_assistant(message, losses))
+        else:
+            said.append(_write_message(message, losses))
+    return said
+
+
+def _write_message(message: Message, losses: Losses) -> Object:
+    first = message.content[0] if message.content else None
+    if isinstance(first, Opaque) and first.dialect == NAME and len(message.content) == 1 and "role" in first.block:
+        return dict(first.block)
+    said: Object = {"role": message.role, "content": write_content(message.content, message.role, losses)}
+    return said | losses.extra(message.role, message.extra) if message.extra else said
 
 
 def _write_assistant(message: Message, losses: Losses) -> Object:
@@ -255,19 +256,23 @@ def _write_assistant(message: Message, losses: Losses) -> Object:
     said: Object = {"role": "assistant", "content": None}
     for part in message.content:
         match part:
+            case Text():
+                words.append(part)
+            case ToolCall():
+                said.setdefault("tool_calls", []).append(write_call(part, losses))
             case Thought(text) if losses.same and text:
                 said["reasoning_content"] = said.get("reasoning_content", "") + text
             case Thought():
                 losses.add("assistant", "thinking")
             case Refusal(text):
                 said["refusal"] = said.get("refusal", "") + text
-            case ToolCall() | Opaque() if isinstance(part, ToolCall) or is_call(part):
+            case Opaque() if is_call(part):
                 said.setdefault("tool_calls", []).append(write_call(part, losses))
             case _:
                 words.append(part)
     if words:
         said["content"] = write_content(tuple(words), "assistant", losses)
-    return said | losses.extra("assistant", message.extra)
+    return said | losses.extra("assistant", message.extra) if message.extra else said
 
 
 def _write_results(message: Message, profile: Profile, losses: Losses) -> Iterator[Object]:
@@ -277,8 +282,8 @@ def _write_results(message: Message, profile: Profile, losses: Losses) -> Iterat
         if not isinstance(result, ToolResult):
             losses.add("tool", type(result).__name__.lower())
             continue
-        pictures = [] if profile.tool_images else [p for p in result.content if isinstance(p, Image | Document)]
-        kept = tuple(part for part in result.content if part not in pictures)
+        pictures = [] if profile.tool_images else [p for p in result.content if isinstance(p, _PICTURES)]
+        kept = tuple([p for p in result.content if not isinstance(p, _PICTURES)]) if pictures else result.content
         if result.is_error:
             losses.add(f"tool result {result.id}", "is_error")
         if pictures:
@@ -286,8 +291,7 @@ def _write_results(message: Message, profile: Profile, losses: Losses) -> Iterat
             # a label binds each picture to its call where there are several (protocols.md D1: misbound)
             label = [Text(f"Returned by tool call {result.id}:")] if len(message.content) > 1 else []
             hoisted += [*label, *pictures]
-        content = write_content(kept, "tool", losses)
-        extra = losses.extra("tool result", result.extra)
-        yield {"role": "tool", "tool_call_id": result.id, "content": content} | extra
+        said: Object = {"role": "tool", "tool_call_id": result.id, "content": write_content(kept, "tool", losses)}
+        yield said | losses.extra("tool result", result.extra)
     if hoisted:
         yield {"role": "user", "content": write_content(tuple(hoisted), "user", losses)}

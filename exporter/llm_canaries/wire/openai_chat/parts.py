@@ -1,9 +1,10 @@
 """Content parts and tool calls of Chat Completions, both ways."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from llm_canaries.wire import data_url
-from llm_canaries.wire.json import Object, encode_text, fits, kind, mapping, string, want
+from llm_canaries.wire.json import Object, WireError, encode_text, fits, kind, mapping, rest, string
 from llm_canaries.wire.loss import AROUND, Losses
 from llm_canaries.wire.message import Document, Image, Opaque, Part, Refusal, Text, Thought, ToolCall
 
@@ -17,16 +18,17 @@ def read_content(content: Any, where: str) -> tuple[Part, ...]:
         return ()
     if isinstance(content, str):
         return (Text(content),)
-    want(isinstance(content, list), f"{where}: expected a string or an array, got {kind(content)}")
-    return tuple(_read_part(part, where) for part in content)
+    if not isinstance(content, list):
+        raise WireError(f"{where}: expected a string or an array, got {kind(content)}")
+    return tuple([_read_part(part, where) for part in content])
 
 
 def write_content(parts: tuple[Part, ...], where: str, losses: Losses) -> str | list[object]:
     """`parts` as `content`: a plain string where that says it all."""
     if not parts:
         return ""
-    if len(parts) == 1 and isinstance(parts[0], Text) and not parts[0].extra:
-        return parts[0].text
+    if len(parts) == 1 and isinstance(only := parts[0], Text) and not only.extra:
+        return only.text
     return [said for part in parts if (said := _write_part(part, where, losses)) is not None] or ""
 
 
@@ -34,8 +36,9 @@ def read_calls(calls: Any, where: str) -> tuple[Part, ...]:
     """The `tool_calls` of an assistant message; other kinds of call stay opaque. Raises WireError."""
     if calls is None:
         return ()
-    want(isinstance(calls, list), f"{where}: expected an array, got {kind(calls)}")
-    return tuple(_read_call(call, where) for call in calls)
+    if not isinstance(calls, list):
+        raise WireError(f"{where}: expected an array, got {kind(calls)}")
+    return tuple([_read_call(call, where) for call in calls])
 
 
 def is_call(part: Opaque) -> bool:
@@ -48,74 +51,112 @@ def write_call(call: ToolCall | Opaque, losses: Losses) -> Object:
     if isinstance(call, Opaque):
         return mapping(call.block[CALL])
     function: Object = {"name": call.name, "arguments": call.arguments}
-    return wrap("function", function, losses.extra("tool call", call.extra), id=call.id, type="function")
+    said: Object = {"id": call.id, "type": "function", "function": function}
+    return beside(said, "function", losses.extra("tool call", call.extra)) if call.extra else said
 
 
 def unknown(said: Object, inside: str, *known: str) -> Object:
-    """The fields of `said[inside]` that are not `known`, and under AROUND those that stand beside it."""
-    beside = {key: value for key, value in said.items() if key not in ("type", inside)}
-    return _rest(said[inside], *known) | ({AROUND: beside} if beside else {})
+    """What is left of `said[inside]` without the `known` fields, and under AROUND what stands beside it."""
+    held: Object = said.pop(inside)
+    for field in known:
+        held.pop(field, None)
+    said.pop("type", None)
+    if said:
+        held[AROUND] = said
+    return held
 
 
-def wrap(inside: str, held: Object, extra: Object, **said: str) -> Object:
-    """`said` with `held` under `inside`, and `extra` where `unknown` found it."""
-    return said | {inside: held | _rest(extra, AROUND)} | mapping(extra.get(AROUND))
+def beside(said: Object, inside: str, extra: Object) -> Object:
+    """`said` with the fields of `extra` where `unknown` found them: in `said[inside]`, or beside it."""
+    if not extra:
+        return said
+    return said | {inside: said[inside] | rest(extra, frozenset({AROUND}))} | mapping(extra.get(AROUND))
 
 
 def _read_call(call: Any, where: str) -> Part:
-    want(isinstance(call, dict), f"{where}: expected objects, got {kind(call)}")
+    if not isinstance(call, dict):
+        raise WireError(f"{where}: expected objects, got {kind(call)}")
     function = call.get("function")
     if not isinstance(function, dict) or not fits(call, str, "id") or not fits(function, str, "name"):
         return Opaque(NAME, {CALL: call})
-    arguments = function.get("arguments")
-    return ToolCall(
-        string(call.get("id")),
-        string(function.get("name")),
-        arguments if isinstance(arguments, str) else encode_text(arguments or {}),
-        unknown(_rest(call, "id"), "function", "name", "arguments"),
-    )
+    id, name, arguments = call.get("id"), function.get("name"), function.get("arguments")
+    if not isinstance(arguments, str):
+        arguments = encode_text(arguments or {})
+    call.pop("id", None)
+    return ToolCall(id or "", name or "", arguments, unknown(call, "function", "name", "arguments"))
 
 
 def _read_part(part: Any, where: str) -> Part:
-    want(isinstance(part, dict), f"{where}: expected objects, got {kind(part)}")
-    match part:
-        case {"type": "text", "text": str(text)}:
-            return Text(text, _rest(part, "type", "text"))
-        case {"type": "refusal", "refusal": str(text)}:
-            return Refusal(text, _rest(part, "type", "refusal"))
-        case {"type": "image_url", "image_url": {"url": str(url)}}:
-            extra = unknown(part, "image_url", "url")
-            if (held := data_url.split(url)) is not None:
-                return Image(data=held[1], media_type=held[0], extra=extra)
-            return Image(url=url, extra=extra)
-        case {"type": "file", "file": {"file_data": str(url)} as file} if fits(file, str, "filename") and (
-            held := data_url.split(url)
-        ):
-            extra = unknown(part, "file", "file_data", "filename")
-            return Document(data=held[1], media_type=held[0], name=file.get("filename"), extra=extra)
-        case {"type": "thinking", "thinking": list(thoughts)}:
-            return Thought("".join(string(t.get("text")) for t in thoughts if isinstance(t, dict)))
-        case _:
-            return Opaque(NAME, part)
+    if not isinstance(part, dict):
+        raise WireError(f"{where}: expected objects, got {kind(part)}")
+    what = part.get("type")
+    read = _READERS.get(what) if isinstance(what, str) else None
+    known = None if read is None else read(part, part.get(what))
+    return Opaque(NAME, part) if known is None else known
+
+
+def _read_text(part: Object, text: Any) -> Part | None:
+    if not isinstance(text, str):
+        return None
+    del part["type"], part["text"]
+    return Text(text, part)
+
+
+def _read_refusal(part: Object, text: Any) -> Part | None:
+    if not isinstance(text, str):
+        return None
+    del part["type"], part["refusal"]
+    return Refusal(text, part)
+
+
+def _read_image(part: Object, image: Any) -> Part | None:
+    url = image.get("url") if isinstance(image, dict) else None
+    if not isinstance(url, str):
+        return None
+    extra = unknown(part, "image_url", "url")
+    held = data_url.split(url)
+    return Image(url=url, extra=extra) if held is None else Image(held[1], held[0], None, extra)
+
+
+def _read_file(part: Object, file: Any) -> Part | None:
+    url = file.get("file_data") if isinstance(file, dict) and fits(file, str, "filename") else None
+    held = data_url.split(url) if isinstance(url, str) else None
+    if held is None:
+        return None
+    name = file.get("filename")
+    return Document(held[1], held[0], None, name, unknown(part, "file", "file_data", "filename"))
+
+
+def _read_thinking(part: Object, thoughts: Any) -> Part | None:
+    if not isinstance(thoughts, list):
+        return None
+    return Thought("".join(string(each.get("text")) for each in thoughts if isinstance(each, dict)))
 
 
 def _write_part(part: Part, where: str, losses: Losses) -> object:
     match part:
-        case Text(text, extra):
-            return {"type": "text", "text": text} | losses.extra(where, extra)
-        case Refusal(text, extra):
-            return {"type": "refusal", "refusal": text} | losses.extra(where, extra)
-        case Image(extra=extra):
-            return wrap("image_url", {"url": data_url.join(part)}, losses.extra(where, extra), type="image_url")
-        case Document(data=str(), name=name, extra=extra):
-            file: Object = {"filename": name or "document", "file_data": data_url.join(part)}
-            return wrap("file", file, losses.extra(where, extra), type="file")
-        case Opaque(dialect, block) if dialect == NAME:
-            return block
+        case Text():
+            said: Object = {"type": "text", "text": part.text}
+            return said | losses.extra(where, part.extra) if part.extra else said
+        case Image():
+            image: Object = {"type": "image_url", "image_url": {"url": data_url.spliced(part)}}
+            return beside(image, "image_url", losses.extra(where, part.extra)) if part.extra else image
+        case Document() if part.data is not None:
+            held: Object = {"filename": part.name or "document", "file_data": data_url.spliced(part)}
+            return beside({"type": "file", "file": held}, "file", losses.extra(where, part.extra))
+        case Refusal():
+            return {"type": "refusal", "refusal": part.text} | losses.extra(where, part.extra)
+        case Opaque(dialect=dialect) if dialect == NAME:
+            return part.block
         case _:
             losses.add(where, type(part).__name__.lower())
             return None
 
 
-def _rest(said: Object, *known: str) -> Object:
-    return {key: value for key, value in said.items() if key not in known}
+_READERS: Mapping[str, Callable[[Object, Any], Part | None]] = {
+    "text": _read_text,
+    "refusal": _read_refusal,
+    "image_url": _read_image,
+    "file": _read_file,
+    "thinking": _read_thinking,
+}

@@ -3,6 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+import msgspec
+from msgspec import Struct
+
+from llm_canaries.wire.envelope import envelope_of
 from llm_canaries.wire.event import (
     Broken,
     Delta,
@@ -15,7 +19,7 @@ from llm_canaries.wire.event import (
     PartStart,
     UsageSeen,
 )
-from llm_canaries.wire.fault import Fault, FaultReason, envelope_of
+from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.json import Object, decode_object, encode_text, integer, items, mapping, string
 from llm_canaries.wire.message import Text, Thought
 from llm_canaries.wire.openai_chat.parts import NAME, read_content
@@ -30,6 +34,36 @@ _FIELDS: tuple[tuple[str, _Words], ...] = (
     ("content", "text"),
     ("refusal", "refusal"),
 )
+_Silent = Literal["", None]
+
+
+class _TextDelta(Struct, gc=False):
+    """A delta that says one piece of text and nothing else that is read."""
+
+    content: str
+    reasoning_content: _Silent = None
+    reasoning: _Silent = None
+    refusal: _Silent = None
+    tool_calls: None = None
+
+
+class _TextChoice(Struct, gc=False):
+    """A choice that goes on with its text."""
+
+    delta: _TextDelta
+    finish_reason: _Silent = None
+
+
+class _TextChunk(Struct, gc=False):
+    """Nearly every chunk of nearly every stream; a chunk of any other kind does not fit this type."""
+
+    choices: tuple[_TextChoice]
+    usage: None = None
+    x_groq: None = None
+    error: None = None
+
+
+_TEXT_CHUNK = msgspec.json.Decoder(_TextChunk)
 
 
 class ChatReader:
@@ -44,6 +78,13 @@ class ChatReader:
 
     def feed(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame. Raises WireError where it is not JSON."""
+        if self._words is not None and self._words[0] == "text" and not frame.comment:
+            try:
+                text = _TEXT_CHUNK.decode(frame.data).choices[0].delta.content
+            except (msgspec.DecodeError, UnicodeError, RecursionError):
+                pass
+            else:
+                return (Delta(self._words[1], text),) if text else ()
         if frame.comment or not frame.data.strip():
             return (Liveness(),)
         if frame.data.strip() == "[DONE]":

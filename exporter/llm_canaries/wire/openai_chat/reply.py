@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from llm_canaries.wire.exchange import Written
-from llm_canaries.wire.json import Object, decode_object, encode, integer, items, kind, mapping, string, want
+from llm_canaries.wire.json import Object, WireError, decode_object, encode, integer, items, kind, mapping, string
 from llm_canaries.wire.loss import Losses
 from llm_canaries.wire.message import Finish, Opaque, Part, Refusal, Reply, Text, Thought, ToolCall
 from llm_canaries.wire.openai_chat.parts import NAME, is_call, read_calls, read_content, write_call
@@ -18,6 +18,8 @@ FINISHES: Mapping[str, Finish] = {
     "error": Finish.ERROR,  # OpenRouter's word
 }
 
+_SILENCE = Text("")
+
 _NATIVE: Mapping[Finish, str] = {
     Finish.LENGTH: "length",
     Finish.TOOL: "tool_calls",
@@ -30,7 +32,8 @@ def read_reply(body: bytes) -> Reply:
     """The Reply that an answer body is; an answer without choices has no content. Raises WireError."""
     said = decode_object(body)
     choices = said.pop("choices", None)
-    want(isinstance(choices, list), f"choices: expected an array, got {kind(choices)}")
+    if not isinstance(choices, list):
+        raise WireError(f"choices: expected an array, got {kind(choices)}")
     choice = mapping(choices[0]) if choices else {}
     native = choice.get("finish_reason")
     usage = chat_usage_of(said)
@@ -122,11 +125,16 @@ def _read_message(message: Object) -> tuple[Part, ...]:
     thought = string(message.get("reasoning_content")) or string(message.get("reasoning"))
     if thought:
         parts.append(Thought(thought))
-    parts += [p for p in read_content(message.get("content"), "message.content") if p != Text("")]
+    if isinstance(content := message.get("content"), str):
+        parts += (Text(content),) if content else ()
+    elif content is not None:
+        parts += [part for part in read_content(content, "message.content") if part != _SILENCE]
     if refusal := string(message.get("refusal")):
         parts.append(Refusal(refusal))
-    parts += read_calls(message.get("tool_calls"), "message.tool_calls")
+    if (calls := message.get("tool_calls")) is not None:
+        parts += read_calls(calls, "message.tool_calls")
     if (called := message.get("function_call")) and isinstance(called, dict):
         parts.append(Opaque(NAME, {"function_call": called}))
-    parts += [Opaque(NAME, {"annotation": each}) for each in items(message.get("annotations"))]
+    if annotations := message.get("annotations"):
+        parts += [Opaque(NAME, {"annotation": each}) for each in items(annotations)]
     return tuple(parts)

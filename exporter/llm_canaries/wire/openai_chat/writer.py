@@ -17,12 +17,12 @@ from llm_canaries.wire.event import (
     UsageSeen,
 )
 from llm_canaries.wire.exchange import Loss
-from llm_canaries.wire.json import Object, encode
+from llm_canaries.wire.json import HOLE, Object, encode, quoted
 from llm_canaries.wire.loss import Losses
 from llm_canaries.wire.message import Finish, Usage
 from llm_canaries.wire.openai_chat.parts import NAME
 from llm_canaries.wire.openai_chat.reply import finish_of, native_finish
-from llm_canaries.wire.sse import encode_frame
+from llm_canaries.wire.sse import encode_frame, holed_frame
 from llm_canaries.wire.usage import write_chat_usage
 
 
@@ -33,6 +33,7 @@ class ChatWriter:
         self._head = head
         self._tools: dict[int, int] = {}
         self._kinds: dict[int, str] = {}
+        self._around: dict[int, tuple[bytes, bytes]] = {}
         self._usage: Usage | None = None
         self._losses = Losses(head.dialect, NAME)
 
@@ -43,15 +44,17 @@ class ChatWriter:
 
     def feed(self, event: Event) -> bytes:
         """The bytes that `event` adds to the stream."""
+        if type(event) is Delta:  # nearly all of a stream
+            before, after = self._around.get(event.index) or self._surround(event.index)
+            return before + quoted(event.text) + after
         match event:
             case Head():
                 return self._delta({"role": "assistant", "content": ""})
             case PartStart(index=index, kind=kind):
                 self._kinds[index] = kind
+                self._around.pop(index, None)
                 self._losses.extra(kind, event.extra)
                 return self._start_call(event) if kind == "tool" else b""
-            case Delta(index, text):
-                return self._delta(self._said(index, text))
             case Finished(finish, native):
                 return self._finish(finish, native)
             case UsageSeen(usage):
@@ -76,16 +79,20 @@ class ChatWriter:
         """Nothing: a stream that did not end is left cut, never tidied up."""
         return b""
 
-    def _said(self, index: int, text: str) -> Object:
+    def _surround(self, index: int) -> tuple[bytes, bytes]:
+        """What stands before and after each piece of part `index`."""
+        said: Object
         match self._kinds.get(index, "text"):
             case "tool":
-                return {"tool_calls": [{"index": self._tools[index], "function": {"arguments": text}}]}
+                said = {"tool_calls": [{"index": self._tools[index], "function": {"arguments": HOLE}}]}
             case "thought":
-                return {"reasoning_content": text}
+                said = {"reasoning_content": HOLE}
             case "refusal":
-                return {"refusal": text}
+                said = {"refusal": HOLE}
             case _:
-                return {"content": text}
+                said = {"content": HOLE}
+        around = self._around[index] = holed_frame(self._said([_choice(said)]))
+        return around
 
     def _start_call(self, start: PartStart) -> bytes:
         number = self._tools[start.index] = len(self._tools)
@@ -102,9 +109,12 @@ class ChatWriter:
         return usage + encode_frame("[DONE]")
 
     def _delta(self, delta: Object) -> bytes:
-        return self._chunk([{"index": 0, "delta": delta, "finish_reason": None}])
+        return self._chunk([_choice(delta)])
 
     def _chunk(self, choices: list[Any], more: Object | None = None) -> bytes:
+        return encode_frame(encode(self._said(choices) | (more or {})))
+
+    def _said(self, choices: list[Any]) -> Object:
         head = self._head
         chunk: Object = {
             "id": head.id,
@@ -115,4 +125,8 @@ class ChatWriter:
         }
         if head.effort is not None:
             chunk["reasoning_effort"] = head.effort
-        return encode_frame(encode(chunk | (more or {})))
+        return chunk
+
+
+def _choice(delta: Object) -> Object:
+    return {"index": 0, "delta": delta, "finish_reason": None}

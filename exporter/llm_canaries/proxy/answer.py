@@ -1,0 +1,118 @@
+"""What the core answers, and the one attempt behind each part of it."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Protocol
+
+from llm_canaries.proxy.translate import JSON, Pair, asked_thinking
+from llm_canaries.proxy.transport import HttpAnswer
+from llm_canaries.proxy.ways import Way
+from llm_canaries.wire.exchange import Attempt, Loss, Request
+from llm_canaries.wire.fault import Fault
+from llm_canaries.wire.headers import Headers
+from llm_canaries.wire.message import Thinking, Usage
+
+_HOPS = frozenset({"content-length", "content-encoding", "transfer-encoding", "connection", "keep-alive"})
+
+
+class CoreAnswer:
+    """An answer of the core, arriving. `whole` is the body where it is known whole.
+
+    `attempts` and `losses` grow while it arrives; they are final once the ask is over.
+    """
+
+    __slots__ = ("_body", "_trial", "attempts", "headers", "losses", "sent", "status", "whole")
+
+    def __init__(
+        self, sent: bytes, status: int, headers: Headers, body: bytes | AsyncGenerator[bytes, None]
+    ) -> None:
+        self.sent, self.status, self.headers = sent, status, headers
+        self.whole = body if isinstance(body, bytes) else None
+        self._body = None if isinstance(body, bytes) else body
+        self.attempts: tuple[Attempt, ...] = ()
+        self.losses: tuple[Loss, ...] = ()
+        self._trial: Trial | None = None
+
+    def made_by(self, trial: "Trial") -> "CoreAnswer":
+        """The same answer, given by `trial`."""
+        self._trial = trial
+        return self
+
+    @property
+    def translated(self) -> Thinking | None:
+        """The reasoning that the provider was asked for; read when somebody wants to know."""
+        trial = self._trial
+        return asked_thinking(trial.pair.provider, trial.request) if trial is not None else None
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives. Raises Unanswered."""
+        return _once(self.whole or b"") if self._body is None else self._body
+
+    async def close(self) -> None:
+        """Ends the body, read or not."""
+        if self._body is not None:
+            await self._body.aclose()
+
+
+class Streaming(Protocol):
+    """A provider's stream becoming a client's: see streams.Guarded and streams.Crossing."""
+
+    fault: Fault | None
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the stream said of usage."""
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """What the client's dialect could not say so far."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What may be passed on of `chunk`. Raises Unanswered."""
+
+    def close(self, now: float) -> bytes:
+        """The last bytes of a stream that the provider ended."""
+
+    def abort(self, fault: Fault) -> bytes:
+        """The last bytes of a stream that broke off."""
+
+
+class Trial:
+    """One attempt: who is asked with what since when, and what came of it."""
+
+    def __init__(self, way: Way, pair: Pair, request: Request, started: float) -> None:
+        self.way, self.pair, self.request, self.started = way, pair, request, started
+        self.answer: HttpAnswer | None = None
+        self.fault: Fault | None = None
+        self.heard = False  # the end of the answer came, or why it never will
+        self.over = False
+        self.reason = ""
+        self.wait = 0.0  # seconds for which its credential is set aside
+        self.usage: Usage | None = None
+        self.losses: tuple[Loss, ...] = request.losses
+
+    def attempt(self, now: float) -> Attempt:
+        """The attempt as it stands at `now` (monotonic seconds)."""
+        fault = self.fault
+        return Attempt(
+            provider=self.way.provider.name,
+            credential=self.way.credential.alias,
+            status=self.answer.status if self.answer is not None else None,
+            duration=now - self.started,
+            reason=self.reason or (fault.reason if fault is not None else ""),
+        )
+
+
+def client_headers(headers: Headers, kind: str | None = None) -> Headers:
+    """A provider's headers without what speaks of length and framing; `kind` is the content type of another body."""
+    gone = _HOPS if kind is None else _HOPS | {"content-type"}
+    kept = tuple(pair for pair in headers if pair[0].lower() not in gone)
+    return kept if kind is None else (*kept, ("content-type", kind))
+
+
+def json_headers(retry_after: float | None) -> Headers:
+    """The headers of an error that the core itself says."""
+    return JSON if retry_after is None else (*JSON, ("retry-after", str(max(0, -int(-retry_after // 1)))))
+
+
+async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body
