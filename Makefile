@@ -21,11 +21,13 @@ check: .venv/dev.stamp
 fix: .venv/dev.stamp
 	$(BIN)/ruff check --fix exporter tests
 
-# figures into build/bench/NAME.json; quiet machine, a few minutes
+# figures into build/bench/NAME.json; quiet machine, a quarter of an hour; prepares the peers that are not there yet
 bench: .venv/dev.stamp
 	$(BIN)/python tests/bench/bench_sidecar.py
 	$(BIN)/python tests/bench/bench_rules.py
 	$(BIN)/python tests/bench/bench_process.py
+	$(BIN)/python tests/bench/bench_core.py
+	$(BIN)/python tests/bench/bench_gateways.py
 
 serve: .venv/run.stamp
 	@$(BIN)/canaries serve

@@ -57,12 +57,14 @@ class HttpAnswer(Struct, frozen=True):
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises Unanswered."""
-        loop = asyncio.get_running_loop()
+        loop, content = asyncio.get_running_loop(), self.response.content
         due, limit, reason = self.first_by, self.limits.first_byte, FaultReason.FIRST_BYTE_TIMEOUT
         while True:
             try:
-                async with asyncio.timeout_at(min(due, self.whole_by)):
-                    chunk = await self.response.content.readany()
+                chunk = content.read_nowait()  # what has come, its end too, needs no timer
+                if not chunk and not content.at_eof():
+                    async with asyncio.timeout_at(min(due, self.whole_by)):
+                        chunk = await content.readany()
             except TimeoutError:
                 if self.whole_by <= due:
                     raise Unanswered(_too_long(self.limits)) from None

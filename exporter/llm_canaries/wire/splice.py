@@ -43,7 +43,7 @@ def decode(body: bytes) -> Any:
 
     try:
         value = msgspec.json.Decoder(float_hook=put_back).decode(b"".join((*pieces, body[last:])))
-    except (msgspec.DecodeError, UnicodeError):  # wrong somewhere, or such a string was a key; it is told of the body as it came
+    except (msgspec.DecodeError, UnicodeError):  # wrong somewhere, or such a string is a key: it is told of the body
         return _DECODER.decode(body)
     # one asked for twice is a number of the body that happens to look the same
     return value if len(asked) == len(texts) else _DECODER.decode(body)

@@ -248,3 +248,8 @@ def test_the_result_of_a_call_without_an_id_has_none_either() -> None:
     assert losses == []
     back = GEMINI.read_ask(json.dumps(body).encode(), PATH)
     assert back.messages[1].content[0].id == back.messages[2].content[0].id  # type: ignore[union-attr]
+
+
+def test_the_url_safe_alphabet_of_googles_sdk_is_read_as_the_standard_one() -> None:
+    ask = read(contents=[{"parts": [{"inlineData": {"mimeType": "image/png", "data": "QUJ-_w=="}}]}])
+    assert ask.messages[0].content == (Image(data="QUJ+/w==", media_type="image/png"),)

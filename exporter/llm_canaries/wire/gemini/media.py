@@ -27,6 +27,7 @@ _SUFFIXES: Mapping[str, str] = {
     "html": "text/html",
     "json": "application/json",
 }
+_URL_SAFE = str.maketrans("-_", "+/")
 _STORE = "https://generativelanguage.googleapis.com/"
 
 
@@ -38,7 +39,7 @@ def read_media(part: Object) -> Image | Document | None:
     held = camel(part[key])
     if not fits(held, str, "mimeType", "data", "fileUri", "displayName"):
         return None
-    data, url = held.pop("data", None), held.pop("fileUri", None)
+    data, url = _standard(held.pop("data", None)), held.pop("fileUri", None)
     if (data is None) == (url is None) or (url is not None and not _is_public(url)):
         return None
     said, guessed = held.pop("mimeType", None), _guess(url)
@@ -50,6 +51,13 @@ def read_media(part: Object) -> Image | Document | None:
         name = held.pop("displayName", None)
         return Document(data=data, media_type=media, url=url, name=name, extra=_extra(held, around))
     return None
+
+
+def _standard(data: str | None) -> str | None:
+    """Base64 in the standard alphabet: Google's own SDK writes the URL-safe one, which no other dialect reads."""
+    if data is None or ("-" not in data and "_" not in data):
+        return data
+    return data.translate(_URL_SAFE)
 
 
 def write_media(part: Image | Document, where: str, losses: Losses) -> Object:
