@@ -107,6 +107,10 @@ def normal(request: Any) -> dict[str, Any]:
     contents: list[dict[str, Any]] = []
     for content in said["contents"]:
         content.setdefault("role", "user")
+        for part in content.get("parts", []):
+            for each in (part, *part.get("functionResponse", {}).get("parts", [])):
+                if "inlineData" in each:  # two alphabets of base64; Google's SDK writes the one for URLs
+                    each["inlineData"]["data"] = each["inlineData"]["data"].replace("-", "+").replace("_", "/")
         if contents and content["role"] == "user" == contents[-1]["role"]:
             contents[-1]["parts"] += content["parts"]
         else:
