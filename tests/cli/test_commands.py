@@ -44,7 +44,7 @@ def test_run_needs_nothing(tmp_path):
 def test_run_on_a_fault_fails_with_its_reason_and_says_what_next(tmp_path):
     done = canaries("run", "--model", "mirror/zero-usage", "--select", "usage-parity", cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stdout.count("zero_usage") == 2 + 1 + 1  # two rows, one remark for both, the next step
+    assert done.stdout.count("zero_usage") == 4 + 1 + 1  # four rows, one remark for all, the next step
     assert done.stdout.splitlines()[-1] == "Next: canaries explain zero_usage"
 
 
@@ -86,8 +86,8 @@ def test_json_and_junit_files_hold_the_runs(tmp_path):
 
 def test_json_on_standard_output_is_all_there_is_on_it(tmp_path):
     done = canaries("run", "--select", "known-good", "--json", "-", cwd=tmp_path)
-    assert len(json.loads(done.stdout)["runs"]) == 4
-    assert "4 passed." in done.stderr
+    assert len(json.loads(done.stdout)["runs"]) == 8
+    assert "8 passed." in done.stderr
 
 
 def test_a_report_that_cannot_be_written_is_a_usage_error(tmp_path):
@@ -99,14 +99,14 @@ def test_a_report_that_cannot_be_written_is_a_usage_error(tmp_path):
 def test_github_gets_annotations_and_a_summary(tmp_path):
     env = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
     done = canaries("run", "--model", "mirror/drop-image", cwd=tmp_path, env=env)
-    assert done.stdout.count("::error title=tool-result-image%3A dropped_silent::") == 4
+    assert done.stdout.count("::error title=tool-result-image%3A dropped_silent::") == 8
     assert "| ❌ | tool-result-image |" in (tmp_path / "summary.md").read_text()
 
 
 def test_verbose_shows_each_exchange(tmp_path):
     done = canaries("run", "--select", "known-good", "-v", cwd=tmp_path)
     assert done.stdout.count("→ openai_chat") == 2
-    assert done.stdout.count("← HTTP 200") == 4
+    assert done.stdout.count("← HTTP 200") == 8
     assert "characters of base64" in canaries("run", "--select", "tool-result-image", "-v", cwd=tmp_path).stdout
 
 
@@ -206,7 +206,7 @@ def test_list_is_tab_separated(tmp_path):
     done = canaries("list", "--select", "usage-parity", cwd=tmp_path)
     assert done.stdout.splitlines() == [
         f"usage-parity\tembedded\tmirror/healthy\t{dialect}\tboth\twarning"
-        for dialect in ("openai_chat", "anthropic_messages")
+        for dialect in ("openai_chat", "openai_responses", "anthropic_messages", "gemini")
     ]
 
 

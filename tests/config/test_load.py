@@ -1,6 +1,7 @@
 """config/load.py: good documents mean what they say, bad ones are told of completely and without secrets."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -312,7 +313,8 @@ def test_arbitrary_text_is_a_configuration_or_a_config_error(text):
         problems = error.problems
     lines = len(text.splitlines()) + 1
     assert all(1 <= problem.line <= lines and len(problem.message.splitlines()) == 1 for problem in problems)
-    assert "sk-planted" not in "".join(map(str, problems))
+    # a word that only ends like a key, as `task-` does, is left readable (lookalikes.py)
+    assert not re.search(r"(?<![A-Za-z0-9])sk-planted", "".join(f" {problem}" for problem in problems))
 
 
 FIELDS = st.sampled_from(["kind", "url", "api_key", "models", "headers", "limits", "profile", "colour", "providers"])

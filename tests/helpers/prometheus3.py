@@ -100,6 +100,7 @@ def running(folder: Path, rules: Sequence[Path] = (), every: str = "1h") -> Iter
         f"--storage.tsdb.path={folder / 'tsdb'}",
         f"--web.listen-address={address}",
         "--web.enable-remote-write-receiver",
+        "--web.enable-lifecycle",
         "--storage.tsdb.retention.time=100y",
         "--log.level=warn",
     ]
@@ -119,7 +120,8 @@ def _series(labels: Mapping[str, str], samples: Sequence[Sample]) -> bytes:
     """prometheus.TimeSeries: labels in order of their names, samples in order of time."""
     pairs = (_field(1, name.encode()) + _field(2, text.encode()) for name, text in sorted(labels.items()))
     named = b"".join(_field(1, pair) for pair in pairs)
-    return named + b"".join(_field(2, b"\x09" + struct.pack("<Q", bits) + b"\x10" + _varint(at)) for at, bits in samples)
+    valued = (b"\x09" + struct.pack("<Q", bits) + b"\x10" + _varint(at) for at, bits in samples)
+    return named + b"".join(_field(2, each) for each in valued)
 
 
 def _field(number: int, payload: bytes) -> bytes:

@@ -32,10 +32,11 @@ class Source:
 
     def samples(self, stale: int) -> list[tuple[Mapping[str, str], list[tuple[int, int]]]]:
         """Each series with what was sampled; `stale` are the bits of a stale marker."""
-        return [
-            (labels, [(at, stale if bits == STALE else bits) for at, bits in zip(self.times, column, strict=True) if bits != GAP])
-            for labels, column in zip(self.labels, self.columns, strict=True)
-        ]
+        found = []
+        for labels, column in zip(self.labels, self.columns, strict=True):
+            there = [(at, bits) for at, bits in zip(self.times, column, strict=True) if bits != GAP]
+            found.append((labels, [(at, stale if bits == STALE else bits) for at, bits in there]))
+        return found
 
 
 class Draw:
@@ -188,12 +189,13 @@ class Expressions:
         if special < 0.3:
             return f"-({inner})"
         if special < 0.4:
-            date = self._random.choice(("minute", "hour", "day_of_week", "day_of_month", "day_of_year", "month", "year"))
-            return f"{date}(abs({inner}) < 1e10)"
+            dates = ("minute", "hour", "day_of_week", "day_of_month", "day_of_year", "days_in_month", "month", "year")
+            return f"{self._random.choice(dates)}({inner})"
         return f"{self._random.choice(plain)}({inner})"
 
     def _grouping(self) -> str:
-        return self._random.choice(("", "", " by (job)", " by (job, src)", " without (i)", " by (nothing)", " without ()"))
+        groupings = ("", "", " by (job)", " by (job, src)", " without (i)", " by (nothing)", " without ()")
+        return self._random.choice(groupings)
 
     def _aggregate(self, depth: int) -> str:
         inner, grouping = self.vector(depth), self._grouping()
@@ -207,7 +209,8 @@ class Expressions:
         return f"{name}{grouping} ({inner})"
 
     def _with_scalar(self, depth: int) -> str:
-        operator = self._random.choice(("+", "-", "*", "/", "%", "^", ">", "<", ">=", "<=", "==", "!=", "> bool", "atan2"))
+        operators = ("+", "-", "*", "/", "%", "^", ">", "<", ">=", "<=", "==", "!=", "> bool", "atan2")
+        operator = self._random.choice(operators)
         sides = [self.vector(depth), self.scalar()]
         self._random.shuffle(sides)
         return f"({sides[0]} {operator} {sides[1]})"

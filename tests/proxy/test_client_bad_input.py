@@ -86,6 +86,7 @@ WHOLE = [
     ("an HTML error", lambda d: http(HTML, status=502, kind="text/html"), R.HTML),
     ("an error of words", lambda d: http(b"upstream connect error", status=503, kind="text/plain"), R.OVERLOADED),
     ("nobody", lambda d: ("reset",), R.CONNECTION_LOST),
+    ("HTML called a stream", lambda d: http(HTML, kind="text/event-stream"), R.HTML),
 ]
 
 

@@ -34,11 +34,11 @@ def test_the_shipped_tests_pass():
 
 def test_problems_of_all_files_are_told(tmp_path):
     one, two = tmp_path / "one.yml", tmp_path / "two.yml"
-    one.write_text(SOUND.replace("x > 1", "'rate(x[5m]) > 1'"))
+    one.write_text(SOUND.replace("x > 1", "'mad_over_time(x[5m]) > 1'"))
     two.write_text(SOUND.replace("x > 1", "llm_gateway_op == 0"))
     done = canaries("check", one, two)
     assert done.exit_code == 2
-    assert f"{one}:1: group `g`, rule `A`: the function `rate` is not evaluated here" in done.stderr
+    assert f"{one}:1: group `g`, rule `A`: the function `mad_over_time` is not evaluated here" in done.stderr
     assert "1 problem." in done.stderr
     done = canaries("check", two)
     assert done.exit_code == 2

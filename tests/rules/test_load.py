@@ -29,7 +29,7 @@ groups:
   - name: one
     rules:
       - alert: Rate
-        expr: rate(x[5m]) > 1
+        expr: mad_over_time(x[5m]) > 1
       - alert: Typo
         exprs: x
       - alert: Text
@@ -69,9 +69,9 @@ def test_groups_and_rules():
 
 
 def test_every_problem_of_every_file_is_told_with_file_line_group_rule_and_construct():
-    told = problems(a_yml=BROKEN, b_yml="groups: [{name: x, rules: [{alert: A, expr: 'x offset 1h'}]}]")
+    told = problems(a_yml=BROKEN, b_yml="groups: [{name: x, rules: [{alert: A, expr: 'limit_ratio(0.5, x)'}]}]")
     wanted = [
-        ("a.yml:6:", "group `one`, rule `Rate`: the function `rate` is not evaluated here"),
+        ("a.yml:6:", "group `one`, rule `Rate`: the function `mad_over_time` is not evaluated here"),
         ("a.yml:8:", "`exprs` is not evaluated here; did you mean `expr`?"),
         ("a.yml:7:", "rule `Typo`: needs an `expr`"),
         ("a.yml:11:", "rule `Text`: `for` is a duration such as `5m` or `1h30m`, not `soon`"),
@@ -91,7 +91,7 @@ def test_every_problem_of_every_file_is_told_with_file_line_group_rule_and_const
         ("a.yml:26:", "rule `State`: `ALERTS_FOR_STATE` does not exist here"),
         ("a.yml:26:", "group `two`: `alert` wants a name"),
         ("a.yml:26:", "a mapping is wanted here, not a number"),
-        ("b.yml:1:", "group `x`, rule `A`: `offset` is not evaluated here"),
+        ("b.yml:1:", "group `x`, rule `A`: the aggregation `limit_ratio` is not evaluated here"),
     ]
     for place, said in wanted:
         assert any(each.startswith(place) and said in each for each in told), (place, said, told)

@@ -91,7 +91,7 @@ def test_a_rule_that_fails_is_told():
         ("alertname: High, exp", "exp", "needs an `alertname`"),
         ("eval_time: 4m30s", "eval_time: later", "`eval_time` is a duration"),
         ("eval_time: 20m", "eval_time: 1y", "more than 200,000 evaluations"),
-        ("expr: 'count(x)'", "expr: 'rate(x[5m])'", "the function `rate` is not evaluated here"),
+        ("expr: 'count(x)'", "expr: 'mad_over_time(x[5m])'", "the function `mad_over_time` is not evaluated here"),
         ("value: 3", "value: many", "`value` is a number"),
         ("exp_labels: {a: p,", "exp_labels: {a: 1,", "put `1` in quotes"),
         ("- name: climbs", "- name: climbs\n    external_labels: {a: b}", "`external_labels` is not understood here"),

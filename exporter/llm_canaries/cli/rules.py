@@ -1,4 +1,4 @@
-"""`canaries rules`: are rule files sound, and do their unit tests pass."""
+"""`canaries rules`: are rule files sound, do their tests pass, what do they say now, what would they have said."""
 
 import glob
 import sys
@@ -7,40 +7,17 @@ from pathlib import Path
 
 import click
 
-from llm_canaries.cli.settings import USAGE
+from llm_canaries.cli.rules_ask import evaluate
+from llm_canaries.cli.rules_backtest import backtest
+from llm_canaries.cli.rules_check import check, read_texts, tell_problems
 from llm_canaries.config.problems import ConfigError, Problem
-from llm_canaries.content import content
-from llm_canaries.rules.families import strangers
-from llm_canaries.rules.load import load
 from llm_canaries.rules.trial import run_tests
 from llm_canaries.rules.unittest import read_tests
-from llm_canaries.service.metrics import FAMILIES, UNFILLED
 
 
 @click.group()
 def command() -> None:
-    """Check Prometheus rule files, and run their unit tests."""
-
-
-@command.command()
-@click.argument("files", nargs=-1, metavar="[FILES…]")
-def check(files: Sequence[str]) -> None:
-    """Whether every rule of FILES is evaluated in-process; without FILES, of the shipped pack.
-
-    Exit code 0: yes; 2: every problem is told, with its line.
-    """
-    texts = _texts(files) if files else _shipped()
-    labels = {name: family.labels for name, family in FAMILIES.items()}
-    histograms = frozenset(name for name, family in FAMILIES.items() if family.kind == "histogram")
-    try:
-        groups = load(texts)
-        problems = strangers(groups, labels, histograms, UNFILLED)
-        if problems:
-            raise ConfigError(problems)
-    except ConfigError as error:
-        _tell(error.problems)
-    rules = sum(len(group.rules) for group in groups)
-    click.echo(f"{', '.join(texts)}: {rules} rules in {len(groups)} groups, all evaluated in-process.")
+    """Check Prometheus rule files, run their unit tests, evaluate expressions, replay history."""
 
 
 @command.command()
@@ -52,7 +29,7 @@ def test(files: Sequence[str]) -> None:
     """
     problems: list[Problem] = []
     failed = 0
-    for file, text in _texts(files).items():
+    for file, text in read_texts(files).items():
         folder = Path(file).parent
         try:
             tests = read_tests(file, text, lambda pattern, folder=folder: _matching(folder, pattern))  # type: ignore[misc]
@@ -66,12 +43,8 @@ def test(files: Sequence[str]) -> None:
         for failure in failures:
             click.echo(str(failure), err=True)
     if problems:
-        _tell(problems)
+        tell_problems(problems)
     sys.exit(1 if failed else 0)
-
-
-def _shipped() -> dict[str, str]:
-    return {name: text for name, text in content("rules").items() if name.endswith((".yml", ".yaml"))}
 
 
 def _matching(folder: Path, pattern: str) -> Mapping[str, str]:
@@ -80,22 +53,6 @@ def _matching(folder: Path, pattern: str) -> Mapping[str, str]:
     return {str(Path(each)): Path(each).read_text(encoding="utf-8") for each in found}
 
 
-def _texts(files: Sequence[str]) -> dict[str, str]:
-    texts = {}
-    for file in files:
-        try:
-            texts[file] = Path(file).read_text(encoding="utf-8")
-        except OSError as error:
-            click.echo(f"{file}: {error.strerror or error}", err=True)
-        except UnicodeDecodeError:
-            click.echo(f"{file}: not UTF-8 text", err=True)
-    if len(texts) < len(dict.fromkeys(files)):
-        sys.exit(USAGE)
-    return texts
-
-
-def _tell(problems: Sequence[Problem]) -> None:
-    for problem in problems:
-        click.echo(str(problem), err=True)
-    click.echo(f"{len(problems)} problem{'s' if len(problems) != 1 else ''}.", err=True)
-    sys.exit(USAGE)
+command.add_command(check)
+command.add_command(evaluate)
+command.add_command(backtest)

@@ -123,6 +123,9 @@ class Asking:
             return failed
         clock = self._means.clock
         fault = self._means.ways.refusal(job.found.routes, clock.monotonic(), clock.wall())
+        if self._means.traffic is not None:
+            for name in dict.fromkeys(route.provider.name for route in job.found.routes):
+                self._means.traffic.refused(name, fault.reason)
         return refuse(self._send.dialect, job.body, fault)
 
     def _choose(self, job: "_Job", spent: set[tuple[str, str]]) -> Way | None:

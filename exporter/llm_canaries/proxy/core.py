@@ -88,13 +88,17 @@ class Core:
 
     @asynccontextmanager
     async def look(self, look: Look) -> AsyncIterator[CoreAnswer]:
-        """The core's own model list; it has no other pages. Raises Unanswered where a provider has no list."""
+        """The core's own model list; it has no other pages. Raises Unanswered where a provider has no list.
+
+        Clients get the others' models all the same; a canary must not take half a list for a whole one.
+        """
         dialect = DIALECTS["openai_chat"]
         if look.path != dialect.models_path:
             status, error = dialect.write_fault(Fault(reason=FaultReason.MODEL_NOT_FOUND, message="no such page"))
             yield CoreAnswer(b"", status, (), error)
             return
-        ids = await listed(self.providers, self._means.transports, self.ways, self._means.clock)
+        means, whole = self._means, self.conduct.raw
+        ids = await listed(self.providers, means.transports, self.ways, means.clock, whole=whole)
         yield CoreAnswer(b"", 200, JSON, dialect.write_models(Models(ids)))
 
     def _find(self, model: str, workload: str) -> Found:

@@ -17,10 +17,21 @@ LISTING_LIMIT = 4 * 1024 * 1024  # bytes of one provider's model list
 
 
 async def listed(
-    providers: Sequence[Provider], transports: Mapping[str, Transport], ways: Ways, clock: Clock
+    providers: Sequence[Provider], transports: Mapping[str, Transport], ways: Ways, clock: Clock, *, whole: bool
 ) -> tuple[str, ...]:
-    """Every id once, in the order of the providers. Raises Unanswered where one of them has no list."""
-    ids = [model for each in providers for model in await _listed(each, transports[each.name], ways, clock)]
+    """Every id once, in the order of the providers.
+
+    Raises Unanswered where a provider has no list: for a `whole` one any provider, else only the last one left.
+    """
+    ids: list[str] = []
+    failed: list[Unanswered] = []
+    for each in providers:
+        try:
+            ids += await _listed(each, transports[each.name], ways, clock)
+        except Unanswered as error:
+            failed.append(error)
+            if whole or len(failed) == len(providers):
+                raise
     return tuple(dict.fromkeys(ids))
 
 

@@ -74,7 +74,7 @@ class Guarded:
         events = read_end(self._dialect, rest, whole=True) if rest else []
         last = rest + b"\n\n" if any(not isinstance(event, Liveness) for event in events) else b""
         self.fault = fault
-        if fault is not None and not self._told(fault):
+        if fault is not None and not self._witness.told:
             return last + last_word(self._dialect, Broken(fault))
         if fault is None and not self._witness.ended:
             return last + last_word(self._dialect, End())
@@ -86,10 +86,6 @@ class Guarded:
             return b""
         self.fault = fault
         return last_word(self._dialect, Broken(fault))
-
-    def _told(self, fault: Fault) -> bool:
-        """Whether the provider itself has told the client of it, in the client's own dialect."""
-        return fault.reason not in (FaultReason.TRUNCATED_STREAM, FaultReason.EMPTY_BODY)
 
     def _check(self, chunk: bytes) -> None:
         try:

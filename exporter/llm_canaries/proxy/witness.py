@@ -42,6 +42,7 @@ class Witness:
         self._before = b"\n"  # the byte before the last ones; a stream begins as after a line end
         self._passed = False  # the terminal event is so long that its beginning is no longer kept
         self._first = b""
+        self.told = False  # the provider has said its fault itself, in its own stream
         self.size = 0
 
     def feed(self, chunk: bytes) -> None:
@@ -94,6 +95,7 @@ class Witness:
         events = read_end(self._dialect, body, whole=whole)
         for event in events:
             if isinstance(event, Broken):
+                self.told = True
                 return event.fault
         if ended or any(isinstance(event, Finished) for event in events):
             return None
@@ -122,6 +124,8 @@ def read_end(dialect: str, body: bytes, *, whole: bool) -> list[Event]:
 
 def early_fault(dialect: str, chunk: bytes) -> Fault | None:
     """The error that a stream begins with, None where an answer comes first."""
+    if is_html(chunk):
+        return Fault(reason=FaultReason.HTML, status=200, message="an HTML page instead of an answer")
     if _ERROR.search(b"\n" + chunk) is None:
         return None
     for event in read_end(dialect, chunk, whole=True):

@@ -18,6 +18,7 @@ from llm_canaries.rules.matcher import Source
 from llm_canaries.rules.outputs import ALERTS, FOR_STATE, Labels, Outputs, Together
 from llm_canaries.rules.promql.evaluate import Tick
 from llm_canaries.rules.promql.problem import EvaluationError
+from llm_canaries.rules.template import Ask
 from llm_canaries.rules.vector import NAME, Frame, Vector
 
 Identity = tuple[tuple[str, str], ...]
@@ -99,7 +100,12 @@ def evaluate(
             outputs.flush(now)  # an earlier rule may have said something about it
             seen = Tick(Together(source, outputs), now)
         try:
-            current[position] = _next(rule, seen.vector(rule.plan), current[position], now, group.limit, outputs)
+            vector = seen.vector(rule.plan)
+            if rule.kind == "record":
+                current[position] = _recorded(rule, vector, current[position], now, group.limit, outputs)
+            else:
+                ask = Tick(Together(source, outputs), now).vector
+                current[position] = _alerting(rule, vector, current[position], now, group.limit, outputs, ask)
         except OverLimit as error:
             problems.append(RuleProblem(group=group.name, rule=rule.name, message=str(error)))
             current[position] = replace(current[position], alerts={})
@@ -113,12 +119,12 @@ class OverLimit(EvaluationError):
     """A rule that returned more series than its group allows."""
 
 
-def _next(rule: Rule, vector: Vector, before: RuleState, now: float, limit: int, outputs: Outputs) -> RuleState:
-    if rule.kind == "record":
-        return _recorded(rule, vector, before, now, limit, outputs)
+def _alerting(
+    rule: Rule, vector: Vector, before: RuleState, now: float, limit: int, outputs: Outputs, ask: Ask
+) -> RuleState:
     if not vector.frame.size and not before.alerts and not before.series:
         return before
-    alerts = _fresh(rule, vector, before.alerts, now)
+    alerts = _fresh(rule, vector, before.alerts, now, ask)
     for identity, alert in before.alerts.items():
         if identity not in alerts and (kept := _kept(rule, alert, now)) is not None:
             alerts[identity] = kept
@@ -130,21 +136,25 @@ def _next(rule: Rule, vector: Vector, before: RuleState, now: float, limit: int,
     return RuleState(at=now, alerts=alerts, series=series)
 
 
-def _fresh(rule: Rule, vector: Vector, before: Mapping[Identity, Alert], now: float) -> dict[Identity, Alert]:
+def _fresh(
+    rule: Rule, vector: Vector, before: Mapping[Identity, Alert], now: float, ask: Ask
+) -> dict[Identity, Alert]:
     """The alerts of the series there are."""
+    queries = any(template.queries for _, template in rule.annotations)  # they change while the value does not
     alerts: dict[Identity, Alert] = {}
     for series, value in zip(vector.labels, vector.values.tolist(), strict=True):
-        written = {name: template.render(series, value) for name, template in rule.labels}
+        written = {name: template.render(series, value, ask) for name, template in rule.labels}
         labels = {**series, **written, "alertname": rule.name}
         labels.pop(NAME, None)
         identity = tuple(sorted((name, text) for name, text in labels.items() if text))
         if identity in alerts:
             raise EvaluationError("two series have the same labels once the rule's own are applied")
         known = before.get(identity)
-        if known is not None and known.value == value and known.kept_since is None and known.active_at <= now:
+        same = known is not None and known.value == value and known.kept_since is None and known.active_at <= now
+        if same and known is not None and not queries:
             alerts[identity] = known
             continue
-        annotations = {name: template.render(series, value) for name, template in rule.annotations}
+        annotations = {name: template.render(series, value, ask) for name, template in rule.annotations}
         alerts[identity] = Alert(
             state=known.state if known else "pending",
             labels=dict(identity),
@@ -172,9 +182,9 @@ def _fired(rule: Rule, alert: Alert, now: float) -> Alert:
 
 def _as_series(alerts: Mapping[Identity, Alert], before: RuleState) -> tuple[Labels, ...]:
     """`ALERTS` and `ALERTS_FOR_STATE` of each alert; the same objects as before where nothing changed."""
-    if len(before.series) == 2 * len(alerts) and list(before.alerts) == list(alerts):
-        if all(before.alerts[identity].state == alert.state for identity, alert in alerts.items()):
-            return before.series
+    same = len(before.series) == 2 * len(alerts) and list(before.alerts) == list(alerts)
+    if same and all(before.alerts[identity].state == alert.state for identity, alert in alerts.items()):
+        return before.series
     found: list[Labels] = []
     for alert in alerts.values():
         found.append({**alert.labels, NAME: ALERTS, "alertstate": alert.state})

@@ -1,5 +1,6 @@
 """Selectors held against the table of families: a name or a label that nothing exports can never match."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
@@ -18,8 +19,12 @@ def strangers(
     labels: Mapping[str, Sequence[str]],
     histograms: Collection[str] = (),
     unfilled: Mapping[str, str] = {},
+    anything: Collection[str] = (),
 ) -> list[Problem]:
-    """What rules select of our families that is not there; `labels` are those of each family."""
+    """What rules select of our families that is not there; `labels` are those of each family.
+
+    `anything` are families of which the labels are not known yet; `unfilled` says why nothing fills one.
+    """
     known = dict(labels)
     for name in histograms:
         known |= {f"{name}_{end}": labels[name] for end in ("bucket", "sum", "count")}
@@ -28,19 +33,24 @@ def strangers(
         Problem(group.file, rule.line, f"group `{group.name}`, rule `{rule.name}`: {message}")
         for group in groups
         for rule in group.rules
-        for message in dict.fromkeys(_told(rule, known, unfilled))
+        for message in dict.fromkeys(_told(rule, known, unfilled, anything))
     ]
 
 
-def _told(rule: Rule, known: Mapping[str, Sequence[str]], unfilled: Mapping[str, str]) -> Iterator[str]:
+def _told(
+    rule: Rule, known: Mapping[str, Sequence[str]], unfilled: Mapping[str, str], anything: Collection[str]
+) -> Iterator[str]:
     for matchers in selectors(rule.plan):
         name = _name(matchers)
+        family = re.sub("_(bucket|sum|count)$", "", name)
         if not name.startswith(PREFIXES):
             continue
-        if name in unfilled:
-            yield f"nothing fills `{name}`: {unfilled[name]}"
+        if (empty := name if name in unfilled else family) in unfilled:
+            yield f"nothing fills `{empty}`: {unfilled[empty]}"
+        elif not {name, family}.isdisjoint(anything):
+            continue
         elif name not in known:
-            near = get_close_matches(name, known, 1)
+            near = get_close_matches(name, [*known, *anything], 1)
             yield f"no family is named `{name}`{f'; did you mean `{near[0]}`?' if near else ''}"
         else:
             for matcher in matchers:

@@ -56,6 +56,10 @@ class RuleGroup(Struct, frozen=True, kw_only=True):
         """The group without its rules of these names."""
         return replace(self, rules=tuple(rule for rule in self.rules if rule.name not in names)) if names else self
 
+    def only(self, rules: tuple[Rule, ...]) -> "RuleGroup":
+        """The group with these of its rules."""
+        return replace(self, rules=rules)
+
     def rule_keys(self) -> list[tuple[RuleKey, int]]:
         """What tells each rule over a reload: file, group, name and labels; and which of those that are alike it is."""
         seen: dict[RuleKey, int] = {}

@@ -61,11 +61,11 @@ def recorded(world: World, rule: Rule) -> World:
     own = {name: template.fixed or SOME for name, template in rule.labels}
     rows = None if shape.rows is None else [{**row, **own, NAME: rule.name} for row in shape.rows]
     before = world.series.get(rule.name, ())
-    found = _OPEN if rows is None or before is _OPEN else [*before, *rows]
+    found = UNKNOWN if rows is None or before is UNKNOWN else [*before, *rows]
     return World({**world.series, rule.name: found}, world.closed)
 
 
-_OPEN: Sequence[Row] = ({NAME: MAYBE},)
+UNKNOWN: Sequence[Row] = ({NAME: MAYBE},)
 """The series of a name about which nothing is known."""
 
 
@@ -114,7 +114,7 @@ def _select(matchers: Matchers, world: World) -> Shape:
             return ANYTHING
         near = get_close_matches(name, world.series, 1, 0.7)
         return nothing(f"there is no series `{name}`{f'; did you mean `{near[0]}`?' if near else ''}")
-    if rows is _OPEN:
+    if rows is UNKNOWN:
         return ANYTHING
     kept: list[Row] = list(rows)
     for matcher in (each for each in matchers if each.name != NAME):

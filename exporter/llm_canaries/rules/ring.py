@@ -25,6 +25,7 @@ class Ring:
         self.matrix = gaps(slots, 0)
         self.columns = 0
         self.forgotten = NEVER
+        self._filled = np.zeros(slots, dtype=np.int64)  # how many real values each slot has
         self._span = span
         self._newest = -1
         self._order: Index | None = None
@@ -75,7 +76,17 @@ class Ring:
 
     def newest(self) -> Floats:
         """The row of the newest tick."""
-        return self.matrix[self._newest, : self.columns]
+        row: Floats = self.matrix[self._newest, : self.columns]
+        return row
+
+    def count_newest(self) -> None:
+        """Takes note of how many real values the newest tick has now."""
+        self._filled[self._newest] = self.columns - np.count_nonzero(missing(self.newest()))
+
+    @property
+    def samples(self) -> int:
+        """How many real values there are."""
+        return int(self._filled[self.times > NEVER].sum())
 
     def add_columns(self, count: int) -> None:
         """So many series more, all gaps so far."""
@@ -113,8 +124,10 @@ class Ring:
         slots = min(2 * len(self.times), MOST_SLOTS)
         times: Millis = np.full(slots, NEVER, dtype=np.int64)
         matrix = gaps(slots, self.matrix.shape[1])
+        filled = np.zeros(slots, dtype=np.int64)
         times[: len(order)], matrix[: len(order)] = self.times[order], self.matrix[order]
-        self.times, self.matrix, self._newest = times, matrix, len(order) - 1
+        filled[: len(order)] = self._filled[order]
+        self.times, self.matrix, self._filled, self._newest = times, matrix, filled, len(order) - 1
 
 
 def gaps(slots: int, series: int) -> Floats:

@@ -93,7 +93,7 @@ def apart(left: Shape, right: Shape, match: Match) -> str:
     for name in names:
         here, there = {row.get(name, "") for row in left.rows}, {row.get(name, "") for row in right.rows}
         if not any(meets(one, other) for one in here for other in there):
-            return f"the sides are joined by `{name}`, which is {_told(here)} on the left and {_told(there)} on the right"
+            return f"the sides are joined by `{name}`: {_told(here)} on the left, {_told(there)} on the right"
     return f"no label set of the left side has its match on the right, by {', '.join(f'`{name}`' for name in names)}"
 
 

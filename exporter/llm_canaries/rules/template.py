@@ -1,12 +1,16 @@
 """The texts of alerts: Go's templates as far as alerts need them, read once, refused at load where they go further."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
 
 from llm_canaries.rules.humanize import FUNCTIONS, go_printf, go_value, printf_problem
+from llm_canaries.rules.promql.parse import Refused, parse
+from llm_canaries.rules.promql.plan import Plan
+from llm_canaries.rules.promql.problem import EvaluationError
+from llm_canaries.rules.vector import Vector
 
 Kind = Literal["text", "number"]
 _ACTION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
@@ -35,6 +39,13 @@ class Number(Struct, frozen=True):
     """The value of the alert's series."""
 
 
+class Queried(Struct, frozen=True):
+    """What another expression is now: the value of its first series, or a label of that."""
+
+    plan: Plan
+    label: str | None = None
+
+
 class Applied(Struct, frozen=True):
     """A function of a number."""
 
@@ -49,7 +60,14 @@ class Printed(Struct, frozen=True):
     operands: tuple["Part", ...]
 
 
-Part = Literally | Label | Number | Applied | Printed
+Part = Literally | Label | Number | Queried | Applied | Printed
+Ask = Callable[[Plan], Vector]
+"""What an expression is at the time of evaluation."""
+
+
+def no_query(plan: Plan) -> Vector:
+    """Nobody to ask."""
+    raise EvaluationError("nothing can be queried here")
 
 
 class Template(Struct, frozen=True):
@@ -64,9 +82,17 @@ class Template(Struct, frozen=True):
             return "".join(part.text for part in self.parts if isinstance(part, Literally))
         return None
 
-    def render(self, labels: Mapping[str, str], value: float) -> str:
-        """The text for one alert."""
-        return "".join([_said(part, labels, value) for part in self.parts])
+    @property
+    def queries(self) -> bool:
+        """Whether the text depends on more than the alert's own series."""
+        return any(_queries(part) for part in self.parts)
+
+    def render(self, labels: Mapping[str, str], value: float, ask: Ask = no_query) -> str:
+        """The text for one alert; where a query has no answer, what Prometheus says then."""
+        try:
+            return "".join([_said(part, labels, value, ask) for part in self.parts])
+        except EvaluationError as error:
+            return f"<error expanding template: {error}>"
 
 
 def read_template(text: str) -> Template:
@@ -99,7 +125,11 @@ class _Action:
     def part(self) -> Part:
         """The part it stands for."""
         first, *rest = self._commands()
-        part = self._command(first, None)
+        if first and first[0] == "query":
+            part: Part = self._query(first, rest[:2])
+            rest = rest[2:]
+        else:
+            part = self._command(first, None)
         for command in rest:
             part = self._command(command, part)
         return part
@@ -119,6 +149,23 @@ class _Action:
             else:
                 commands[-1].append(token.group().strip())
         return commands
+
+    def _query(self, words: Sequence[str], then: Sequence[Sequence[str]]) -> Queried:
+        """`query "…" | first | value`, or `| first | label "…"`."""
+        picks = [list(each) for each in then]
+        if len(words) != 2 or words[1][0] not in '"`' or len(picks) != 2 or picks[0] != ["first"]:
+            raise TemplateError('`query` is understood as `query "…" | first | value` or `| first | label "…"`')
+        text = words[1][1:-1] if words[1][0] == "`" else self._unescaped(words[1][1:-1])
+        try:
+            plan = parse(text)
+        except Refused as refused:
+            raise TemplateError(f"`query`: {refused}") from None
+        match picks[1]:
+            case ["value"]:
+                return Queried(plan)
+            case ["label", name] if name[0] in '"`':
+                return Queried(plan, name[1:-1])
+        raise self._refused(" ".join(picks[1]))
 
     def _command(self, words: Sequence[str], piped: Part | None) -> Part:
         if not words:
@@ -167,10 +214,21 @@ class _Action:
 
 
 def _kind(part: Part) -> Kind:
-    return "number" if isinstance(part, Number) else "text"
+    return "number" if isinstance(part, Number) or (isinstance(part, Queried) and part.label is None) else "text"
 
 
-def _said(part: Part, labels: Mapping[str, str], value: float) -> str:
+def _queries(part: Part) -> bool:
+    match part:
+        case Queried():
+            return True
+        case Applied(_, operand):
+            return _queries(operand)
+        case Printed(_, operands):
+            return any(map(_queries, operands))
+    return False
+
+
+def _said(part: Part, labels: Mapping[str, str], value: float, ask: Ask) -> str:
     match part:
         case Literally(text):
             return text
@@ -178,8 +236,26 @@ def _said(part: Part, labels: Mapping[str, str], value: float) -> str:
             return labels.get(name, "")
         case Number():
             return go_value(value)
-        case Applied(function, _):
-            return FUNCTIONS[function](value)
+        case Queried(_, None):
+            return go_value(_number(part, value, ask))
+        case Queried(plan, label):
+            return _first(plan, ask).labels[0].get(label or "", "")
+        case Applied(function, operand):
+            return FUNCTIONS[function](_number(operand, value, ask))
         case Printed(form, operands):
-            given = [value if isinstance(each, Number) else _said(each, labels, value) for each in operands]
+            given = [
+                _number(each, value, ask) if _kind(each) == "number" else _said(each, labels, value, ask)
+                for each in operands
+            ]
             return go_printf(form, given)
+
+
+def _number(part: Part, value: float, ask: Ask) -> float:
+    return float(_first(part.plan, ask).values[0]) if isinstance(part, Queried) else value
+
+
+def _first(plan: Plan, ask: Ask) -> Vector:
+    vector = ask(plan)
+    if not vector.frame.size:
+        raise EvaluationError("first() called on vector with no elements")
+    return vector

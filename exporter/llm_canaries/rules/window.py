@@ -71,8 +71,7 @@ class Window:
     @property
     def samples(self) -> int:
         """How many real values there are."""
-        values = self._ring.values[self._ring.order()]
-        return int(values.size - np.count_nonzero(missing(values)))
+        return self._ring.samples
 
     @property
     def nbytes(self) -> int:
@@ -113,6 +112,7 @@ class Window:
         if len(self._leaving):
             row.view(np.uint64)[self._leaving] = STALE
             self._leaving = self._leaving[:0]
+        self._ring.count_newest()
         self._instant = None
 
     def put(self, at: float, names: Sequence[Labels], values: Floats) -> None:
@@ -122,6 +122,7 @@ class Window:
         held = columns >= 0
         self.dropped = int(len(columns) - np.count_nonzero(held))
         row[columns[held]] = values[held]
+        self._ring.count_newest()
         self._instant = None
 
     def history(self) -> tuple[list[float], list[Labels], Floats]:

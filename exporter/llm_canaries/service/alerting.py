@@ -123,13 +123,14 @@ class Alerting:
         await self._memory.save(rules, now)
         return found
 
-    async def ask(self, expression: str) -> Vector:
-        """What an expression is now. Raises Refused and EvaluationError."""
+    async def ask(self, expression: str) -> tuple[float, Vector]:
+        """What an expression is at the last sample, and when that was. Raises Refused and EvaluationError."""
         plan = parse(expression)
         async with self._ticking:
             if self._rules is None:
                 raise EvaluationError("no rules are evaluated here, so nothing is sampled")
-            return await asyncio.to_thread(self._rules.ask(self._clock.wall()).vector, plan)
+            now = self._clock.wall()
+            return now, await asyncio.to_thread(self._rules.ask(now).vector, plan)
 
     def shown(self) -> list[dict[str, Any]]:
         """The alerts that are pending or firing, for people."""

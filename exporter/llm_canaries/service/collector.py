@@ -1,6 +1,8 @@
 """Python's garbage collector, kept from pausing the probes' clocks."""
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 YOUNG = 20_000  # new objects between two young collections; the default of 700 makes full ones frequent
 
@@ -14,3 +16,15 @@ def quieten_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, 20, 100)
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Nothing is collected meanwhile: what thousands of rules are made of, once it is full, would pause the loop."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

@@ -16,8 +16,9 @@ from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.alerting import TICK, Alerting
 from llm_canaries.service.app import Sidecar
 from llm_canaries.service.board import Board
-from llm_canaries.service.collector import quieten_collector
+from llm_canaries.service.collector import collector_paused, quieten_collector
 from llm_canaries.service.http import Web, standby_app
+from llm_canaries.service.query import answering
 from llm_canaries.service.settings import Settings, read_settings
 from llm_canaries.service.store import Store
 from llm_canaries.state.database import Database
@@ -65,7 +66,8 @@ class Server:
             try:
                 settings = read_settings(self._path, self._environ)
                 assert self.sidecar is not None and self.alerting is not None
-                rules = await asyncio.to_thread(self.alerting.parse, settings)
+                with collector_paused():
+                    rules = await asyncio.to_thread(self.alerting.parse, settings)
                 plant = await self.sidecar.build(settings)
             except ConfigError as error:
                 self.board.set_named("llm_sidecar_config_last_reload_successful", 0)
@@ -113,7 +115,9 @@ class Server:
         await alerting.start(settings, rules)
         stack.push_async_callback(alerting.close)
         pages = Web(sidecar, reload=self.reload, alerts=alerting.shown)
-        where = await self._listen(settings.config.server.listen, pages.app(), stack)
+        app = pages.app()
+        app.router.add_get("/api/v1/query", answering(alerting.ask))
+        where = await self._listen(settings.config.server.listen, app, stack)
         alerting.where = where
         await store.tidy(self._clock.wall())
         await alerting.tick()

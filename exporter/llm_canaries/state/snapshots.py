@@ -1,6 +1,10 @@
 """The last of what is held in memory and costs little to lose, as bytes by name: the rules' window and clocks."""
 
 import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from llm_canaries.state.errors import StateError
 
 
 def save_snapshot(connection: sqlite3.Connection, name: str, at: float, data: bytes) -> None:
@@ -14,3 +18,14 @@ def load_snapshot(connection: sqlite3.Connection, name: str) -> tuple[float, byt
         "SELECT at, data FROM snapshots WHERE name = ?", (name,)
     ).fetchone()
     return found
+
+
+def read_snapshot(file: Path, name: str) -> tuple[float, bytes] | None:
+    """What the state in `file` keeps under `name`, read beside whoever holds it. Raises StateError."""
+    if not file.is_file():
+        raise StateError(f"{file} does not exist.")
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            return load_snapshot(connection, name)
+    except sqlite3.Error as error:
+        raise StateError(f"{file} cannot be read: {error}") from error

@@ -29,7 +29,7 @@ class Counts:
     def first(self, *paths: tuple[str, ...]) -> int | None:
         """The first of `paths` that holds a number."""
         for path in paths:
-            if (number := self.get(*path)) is not None:
+            if path[0] in self._said and (number := self.get(*path)) is not None:
                 return number
         return None
 
@@ -141,13 +141,14 @@ def _write(counts: Counts) -> int | None:
 def write_messages_usage(usage: Usage) -> Object:
     """`usage` in the fields of Messages, where input excludes cache reads and writes."""
     fresh = (usage.input or 0) - (usage.cache_read or 0) - (usage.cache_write or 0)
-    details = _known(thinking_tokens=usage.reasoning)
     said: Object = {"input_tokens": max(0, fresh), "output_tokens": usage.output or 0}
-    return said | _known(
-        cache_read_input_tokens=usage.cache_read,
-        cache_creation_input_tokens=usage.cache_write,
-        output_tokens_details=details or None,
-    )
+    if usage.cache_read is not None:
+        said["cache_read_input_tokens"] = usage.cache_read
+    if usage.cache_write is not None:
+        said["cache_creation_input_tokens"] = usage.cache_write
+    if usage.reasoning is not None:
+        said["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
+    return said
 
 
 def chat_usage_of(chunk: Object) -> Object | None:

@@ -13,7 +13,7 @@ from llm_canaries.rules.vector import Floats, Index
 def column_sums(values: Floats) -> Floats:
     """The sum of each column; one of finite values that overflows on the way is added one after the other."""
     total = _pairwise(values)
-    strange = ~np.isfinite(total)
+    strange = ~np.isfinite(total) | _may_overflow(values)
     if strange.any():
         finite = strange & np.isfinite(values).all(axis=0)
         with np.errstate(all="ignore"):
@@ -42,7 +42,7 @@ def group_sums(values: Floats, ids: Index, groups: int) -> Floats:
     if groups == 1:
         return column_sums(values[:, None])
     sums, order, sizes = _segmented(values, ids, groups)
-    strange = ~np.isfinite(sums)
+    strange = ~np.isfinite(sums) | _may_overflow(values)
     if strange.any():
         infinite = np.bincount(ids, weights=~np.isfinite(values), minlength=groups) > 0
         with np.errstate(all="ignore"):
@@ -66,6 +66,12 @@ def group_means(values: Floats, ids: Index, groups: int) -> Floats:
             plain = np.bincount(ids, weights=values, minlength=groups) / counts
             means = np.where(strange, np.where(infinite, plain, small), means)
     return means
+
+
+def _may_overflow(values: Floats) -> bool:
+    """Whether a sum could be infinite on the way to a finite end, in another order than by pairs."""
+    largest = np.fmax.reduce(np.abs(values), axis=None) if values.size else 0.0
+    return bool(1e300 < largest < np.inf)
 
 
 def added(value: Floats, total: Floats, lost: Floats) -> tuple[Floats, Floats]:

@@ -64,7 +64,7 @@ class _BlockDelta(Struct, gc=False, tag="content_block_delta", tag_field="type")
     delta: _TextDelta | _ThinkingDelta | _InputDelta
 
 
-_BLOCK_DELTA = msgspec.json.Decoder(_BlockDelta)
+_decode_delta = msgspec.json.Decoder(_BlockDelta).decode
 
 
 class MessagesReader:
@@ -79,7 +79,7 @@ class MessagesReader:
         """The events of one frame. Raises WireError where it is not a JSON object."""
         if frame.event == "content_block_delta":
             try:
-                said = _BLOCK_DELTA.decode(frame.data)
+                said = _decode_delta(frame.data)
             except (msgspec.DecodeError, UnicodeError, RecursionError):
                 pass
             else:

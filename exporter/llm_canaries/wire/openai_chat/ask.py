@@ -51,7 +51,6 @@ from llm_canaries.wire.thinking import fit, level_of
 PATH = "/v1/chat/completions"
 HEADERS = (("content-type", "application/json"),)
 _PICTURES = (Image, Document)
-_AS_THEY_ARE = ("temperature", "top_p", "parallel_tool_calls", "user")
 
 
 def read_ask(body: bytes) -> Ask:
@@ -105,8 +104,10 @@ def write_ask(ask: Ask, profile: Profile) -> Request:
         losses.add("tool_choice", f"{ask.tool_choice.mode}, for no tool is left")
     if ask.thinking is not None:
         _write_thinking(ask.thinking, ask.model, body, profile, losses)
-    for field in _AS_THEY_ARE:
-        if (value := getattr(ask, field)) is not None:
+    alone, user = ask.parallel_tool_calls, ask.user
+    plain = (("temperature", ask.temperature), ("top_p", ask.top_p), ("parallel_tool_calls", alone), ("user", user))
+    for field, value in plain:
+        if value is not None:
             body[field] = value
     return Request(path=PATH, headers=HEADERS, body=encode(body | extra), losses=losses.found)
 

@@ -63,7 +63,7 @@ class _TextChunk(Struct, gc=False):
     error: None = None
 
 
-_TEXT_CHUNK = msgspec.json.Decoder(_TextChunk)
+_decode_text = msgspec.json.Decoder(_TextChunk).decode
 
 
 class ChatReader:
@@ -74,17 +74,18 @@ class ChatReader:
         self._finished = False
         self._next = 0
         self._words: tuple[_Words, int] | None = None
+        self._text: int | None = None  # the words' index, where they are text
         self._tools: dict[int, int] = {}
 
     def feed(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame. Raises WireError where it is not JSON."""
-        if self._words is not None and self._words[0] == "text" and not frame.comment:
+        if self._text is not None:
             try:
-                text = _TEXT_CHUNK.decode(frame.data).choices[0].delta.content
+                text = _decode_text(frame.data).choices[0].delta.content
             except (msgspec.DecodeError, UnicodeError, RecursionError):
                 pass
             else:
-                return (Delta(self._words[1], text),) if text else ()
+                return (Delta(self._text, text),) if text else ()
         if frame.comment or not frame.data.strip():
             return (Liveness(),)
         if frame.data.strip() == "[DONE]":
@@ -136,6 +137,7 @@ class ChatReader:
         if self._words is None or self._words[0] != kind:
             yield from self._end_words()
             self._words = (kind, self._next)
+            self._text = self._next if kind == "text" else None
             self._next += 1
             yield PartStart(index=self._words[1], kind=kind)
         yield Delta(self._words[1], text)
@@ -158,7 +160,7 @@ class ChatReader:
     def _end_words(self) -> Iterator[Event]:
         if self._words is not None:
             yield PartEnd(self._words[1])
-            self._words = None
+            self._words = self._text = None
 
     def _close_parts(self) -> Iterator[Event]:
         yield from self._end_words()
