@@ -17,15 +17,15 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
-from prometheus3 import Server, running  # noqa: E402  (a helper of the tests)
-from sidecars import wait_until  # noqa: E402
+from prometheus3 import Server, running
+from sidecars import wait_until
 
-from llm_canaries.rules.evaluate import RuleState, evaluate  # noqa: E402
-from llm_canaries.rules.group import RuleGroup  # noqa: E402
-from llm_canaries.rules.load import load  # noqa: E402
-from llm_canaries.rules.promql.evaluate import Tick  # noqa: E402
-from llm_canaries.rules.promql.parse import parse  # noqa: E402
-from llm_canaries.rules.window import Window, slots_needed  # noqa: E402
+from llm_canaries.rules.evaluate import RuleState, evaluate
+from llm_canaries.rules.group import RuleGroup
+from llm_canaries.rules.load import load
+from llm_canaries.rules.promql.evaluate import Tick
+from llm_canaries.rules.promql.parse import parse
+from llm_canaries.rules.window import Window, slots_needed
 
 Row = dict[str, Any]
 PROVIDERS, INSTANCES, CODES = 50, 100, ("200", "429")
@@ -71,12 +71,13 @@ class Data:
         for low in range(0, len(self.times), chunk):
             times = [round(1000 * (at + move)) for at in self.times[low : low + chunk]]
             bits = self.values[low : low + chunk].view(np.uint64).T.tolist()
-            server.write([(each, list(zip(times, row, strict=True))) for each, row in zip(self.labels, bits, strict=True)])
+            samples = [list(zip(times, row, strict=True)) for row in bits]
+            server.write(list(zip(self.labels, samples, strict=True)))
 
 
 def beside() -> list[Row]:
     """The four ratios, with what they are made of."""
-    data, folder = Data(), Path(tempfile.mkdtemp(prefix="rules-bench-"))
+    data, folder, shared = Data(), Path(tempfile.mkdtemp(prefix="rules-bench-")), wide_shared()
     try:
         with running(folder) as server:
             data.write(server, ahead=FUTURE)
@@ -84,7 +85,7 @@ def beside() -> list[Row]:
                 *compared("rules.narrow", group_here(data, narrow()), group_there(server, folder, narrow())),
                 *compared("rules.query_cold", query_here(data), query_there(server)),
                 *compared("rules.wide_distinct", apart_here(data), group_there(server, folder, wide_distinct())),
-                *compared("rules.wide_shared", group_here(data, wide_shared()), group_there(server, folder, wide_shared()), 1),
+                *compared("rules.wide_shared", group_here(data, shared), group_there(server, folder, shared), 1),
             ]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -212,8 +213,8 @@ def timed(work: Callable[[], object]) -> float:
 
 def group_of(expressions: list[str]) -> str:
     """A rule file with an alert for each."""
-    rules = "".join(f"      - {{alert: A{number}, expr: {json.dumps(each)}}}\n" for number, each in enumerate(expressions))
-    return f"groups:\n  - name: bench\n    interval: 1s\n    rules:\n{rules}"
+    rules = [f"      - {{alert: A{number}, expr: {json.dumps(each)}}}" for number, each in enumerate(expressions)]
+    return "\n".join(["groups:", "  - name: bench", "    interval: 1s", "    rules:", *rules, ""])
 
 
 def wide_shared() -> str:

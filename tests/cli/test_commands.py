@@ -222,7 +222,9 @@ def test_explain(tmp_path):
     assert canaries("explain", "dropped_silent", cwd=tmp_path).stdout.startswith("dropped_silent: ")
     assert "dropped_silent" in canaries("explain", cwd=tmp_path).stdout
     wrong = canaries("explain", "droped_silent", cwd=tmp_path)
-    assert (wrong.returncode, wrong.stderr.strip()) == (2, "no reason droped_silent; did you mean dropped_silent?")
+    told = "no reason or alert droped_silent; did you mean dropped_silent?"
+    assert (wrong.returncode, wrong.stderr.strip()) == (2, told)
+    assert "Check first:" in canaries("explain", "BreakerStuck", cwd=tmp_path).stdout
 
 
 def test_schema_is_a_schema_that_takes_the_default(tmp_path):

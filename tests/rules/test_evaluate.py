@@ -158,7 +158,8 @@ def test_another_groups_series_are_seen(fixed):
 
 def test_recorded_series_have_a_past(fixed):
     """A range over what rules recorded, a series that ended, and ALERTS_FOR_STATE."""
-    rules = "{record: r, expr: x}, {alert: A, expr: x > 1, for: 5m}, {alert: Long, expr: 'time() - ALERTS_FOR_STATE{alertname=\"A\"} >= 45'}"
+    rules = """{record: r, expr: x}, {alert: A, expr: x > 1, for: 5m},
+               {alert: Long, expr: 'time() - ALERTS_FOR_STATE{alertname="A"} >= 45'}"""
     course = Course(fixed, rules)
     for at, values in ((0, {"p": 1}), (15, {"p": 2, "q": 5}), (30, {"p": 4}), (45, {"p": 8}), (60, {"p": 16})):
         course.at(at, **values)

@@ -100,6 +100,19 @@ def test_a_clock_that_steps_back_forgets_the_future():
     assert seen(window, 1015.0) == {}
 
 
+def test_a_clock_that_steps_back_beyond_everything_is_a_new_beginning():
+    window = Window(3)
+    window.align(named("x"))
+    for at in (1000.0, 1015.0, 1030.0, 1045.0):
+        window.append(at, np.array([1.0]))
+    with pytest.raises(EvaluationError, match="reach back"):
+        seen(window, 1000.0)
+    for at in (10.0, 25.0):
+        window.append(at, np.array([2.0]))
+    assert seen(window, 25.0) == {"x": 2.0}
+    assert counts(window, 0.0, 25.0) == {"x": 2}
+
+
 def test_as_many_values_as_series():
     window = Window(2)
     window.align(named("x"))

@@ -1,6 +1,7 @@
 """The asks that canaries send, in hub form; every prompt opens with the mark that finds it again."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -15,7 +16,12 @@ TOOL = Tool(
     description="Returns one image.",
     schema={"type": "object", "properties": {}},
 )
-_CALL_ID = "call_cnry01"
+PAGED_TOOL = Tool(
+    name="read_page",
+    description="Returns the image of one page.",
+    schema={"type": "object", "properties": {"page": {"type": "integer"}}, "required": ["page"]},
+)
+_STRINGIFIED = {"stringified": None}  # what wire/openai_responses/parts.py writes as JSON text (protocols.md J2b)
 
 
 def text_ask(case: Case, prompt: str, *, cap: int, thinking: Thinking | None = None) -> Ask:
@@ -30,25 +36,58 @@ def text_ask(case: Case, prompt: str, *, cap: int, thinking: Thinking | None = N
     )
 
 
-def image_round_trip(case: Case, mark: str, image: str | None, *, cap: int) -> Ask:
-    """A finished tool call whose result holds the base64 PNG `image`, or no image at all (protocols.md D3, J)."""
-    question = (
-        f"[{mark}] Call read_image, then reply with only the number shown in the image it returns. "
-        "If you see no image, reply NONE."
+def image_round_trip(
+    case: Case, mark: str, images: Sequence[str | None], *, cap: int, stringified: bool = False
+) -> Ask:
+    """A finished round trip of one tool call for each of `images` (protocols.md D3, J).
+
+    An image is a base64 PNG, or None for a result without one; `stringified` results say their parts as JSON text,
+    as Codex' view_image does.
+    """
+    tool, question = (TOOL, _ONE_IMAGE) if len(images) == 1 else (PAGED_TOOL, _MORE_IMAGES)
+    made = tuple(
+        ToolCall(f"call_cnry0{page}", tool.name, "{}" if tool is TOOL else f'{{"page":{page}}}')
+        for page in range(1, len(images) + 1)
     )
-    shown: tuple[Part, ...] = (Image(data=image, media_type="image/png"),) if image is not None else ()
+    results = tuple(
+        ToolResult(call.id, (Text("image attached"), *_shown(image)), extra=_STRINGIFIED if stringified else {})
+        for call, image in zip(made, images, strict=True)
+    )
     return Ask(
         dialect=case.dialect,
         model=case.model,
         messages=(
-            Message("user", (Text(question),)),
-            Message("assistant", (ToolCall(_CALL_ID, TOOL.name, "{}"),)),
-            Message("tool", (ToolResult(_CALL_ID, (Text("image attached"), *shown)),)),
+            Message("user", (Text(f"[{mark}] {question} If you see no image, reply NONE."),)),
+            Message("assistant", made),
+            Message("tool", results),
         ),
-        tools=(TOOL,),
+        tools=(tool,),
         max_tokens=cap,
         include_usage=True,
     )
+
+
+_ONE_IMAGE = "Call read_image, then reply with only the number shown in the image it returns."
+_MORE_IMAGES = (
+    "Call read_page for page 1 and for page 2 at once, then reply with only the numbers shown in the images that come "
+    "back, that of page 1 first."
+)
+
+
+def user_image(case: Case, mark: str, image: str, *, cap: int) -> Ask:
+    """One user turn that shows the base64 PNG `image`."""
+    words = f"[{mark}] Reply with only the number shown in this image. If you see no image, reply NONE."
+    return Ask(
+        dialect=case.dialect,
+        model=case.model,
+        messages=(Message("user", (Text(words), *_shown(image))),),
+        max_tokens=cap,
+        include_usage=True,
+    )
+
+
+def _shown(image: str | None) -> tuple[Part, ...]:
+    return (Image(data=image, media_type="image/png"),) if image is not None else ()
 
 
 def number_image(number: str, draw: Draw) -> str:

@@ -5,8 +5,6 @@ from importlib.resources import files
 import yaml
 from msgspec import Struct, convert
 
-_PAGES = ("transport", "shared", "known_good", "tool_result_image", "eligibility", "thinking", "usage_parity")
-
 
 class Page(Struct, frozen=True, forbid_unknown_fields=True, rename={"attempt": "try"}):
     """One reason, explained; `attempt` is the command that shows it on the mirror."""
@@ -23,7 +21,7 @@ def read_pages() -> dict[str, Page]:
     """Every page by its reason."""
     folder = files("llm_canaries.canary") / "reasons"
     pages: dict[str, Page] = {}
-    for name in _PAGES:
-        text = (folder / f"{name}.yml").read_text(encoding="utf-8")
-        pages |= convert(yaml.safe_load(text), dict[str, Page])
+    for entry in sorted(folder.iterdir(), key=lambda each: each.name):
+        if entry.name.endswith(".yml"):
+            pages |= convert(yaml.safe_load(entry.read_text(encoding="utf-8")), dict[str, Page])
     return pages

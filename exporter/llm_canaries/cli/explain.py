@@ -1,38 +1,52 @@
-"""`canaries explain REASON`: the page behind a reason."""
+"""`canaries explain NAME`: the page behind a reason or an alert."""
 
 import sys
 from difflib import get_close_matches
 
 import click
 
+from llm_canaries.alerts.runbook.pages import AlertPage, read_alert_pages
 from llm_canaries.canary.explain import Page, read_pages
 from llm_canaries.cli.settings import USAGE
 
 
 @click.command()
-@click.argument("reason", required=False)
-def command(reason: str | None) -> None:
-    """Explain a reason: what it means, what to check first, what to do. Without one, list them all."""
-    pages = read_pages()
-    if reason is None:
-        width = max(map(len, pages))
-        for name, page in pages.items():
-            click.echo(f"{name:<{width}}  {page.title}")
+@click.argument("name", metavar="[REASON|ALERT]", required=False)
+def command(name: str | None) -> None:
+    """Explain a reason or an alert: what it means, what to check first, what to do. Without a name, list them all."""
+    pages, alerts = read_pages(), read_alert_pages()
+    if name is None:
+        width = max(map(len, [*pages, *alerts]))
+        for reason, page in pages.items():
+            click.echo(f"{reason:<{width}}  {page.title}")
+        for alert, about in alerts.items():
+            click.echo(f"{alert:<{width}}  {about.symptom}")
         return
-    if reason not in pages:
-        near = get_close_matches(reason, pages, 1)
+    if name in alerts:
+        click.echo(alert_text(name, alerts[name]))
+    elif name in pages:
+        click.echo(page_text(name, pages[name]))
+    else:
+        near = get_close_matches(name, [*pages, *alerts], 1)
         hint = f"did you mean {near[0]}?" if near else "`canaries explain` lists them all"
-        click.echo(f"no reason {reason}; {hint}", err=True)
+        click.echo(f"no reason or alert {name}; {hint}", err=True)
         sys.exit(USAGE)
-    click.echo(page_text(reason, pages[reason]))
 
 
 def page_text(reason: str, page: Page) -> str:
     """The page as text; long lines are left to the terminal."""
-    blocks = [f"{reason}: {page.title}", page.means.strip()]
-    for heading, lines in (("Check first", page.check), ("Then", page.do), ("Seen in", page.seen)):
-        if lines:
-            blocks.append("\n".join([f"{heading}:", *(f"  - {line}" for line in lines)]))
+    parts = (("Check first", page.check), ("Then", page.do), ("Seen in", page.seen))
+    blocks = [f"{reason}: {page.title}", page.means.strip(), *_listed(parts)]
     if page.attempt:
         blocks.append(f"See it happen: {page.attempt}")
     return "\n\n".join(blocks)
+
+
+def alert_text(name: str, page: AlertPage) -> str:
+    """The page of an alert as text."""
+    blocks = [f"{name}: {page.symptom}", page.means.strip(), *_listed((("Check first", page.check), ("Then", page.do)))]
+    return "\n\n".join(blocks)
+
+
+def _listed(parts: tuple[tuple[str, tuple[str, ...]], ...]) -> list[str]:
+    return ["\n".join([f"{heading}:", *(f"  - {line}" for line in lines)]) for heading, lines in parts if lines]

@@ -18,6 +18,7 @@ from llm_canaries.config.schema import GatewayConfig
 from llm_canaries.config.secrets import Redactor, secrets_of
 from llm_canaries.config.values import Refused, check_listen
 from llm_canaries.proxy.clock import Clock
+from llm_canaries.service.collector import quieten_collector
 from llm_canaries.service.door import Plan, embedded, opened
 from llm_canaries.service.settings import Settings
 from llm_canaries.wire.dialects import DIALECTS
@@ -58,6 +59,7 @@ async def _serve(plan: Plan) -> None:
     async with opened(plan, Clock(time.monotonic, time.time), secrets.randbelow) as url:
         own = plan.config.gateways[plan.gateway]
         key = " for clients that show a key" if plan.keys else ""
+        quieten_collector()
         click.echo(f"The proxy listens on {url}{key}; models: {url}/v1/models")
         click.echo(f"It routes gateway {plan.gateway} to {routed(own)}.")
         ask = {"model": own.models[0].id, "messages": [{"role": "user", "content": "What is 6 times 7?"}]}

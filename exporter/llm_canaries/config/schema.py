@@ -189,7 +189,9 @@ class RulesConfig(Shape):
 
     evaluate: Bool = Field(default=True, description="`false` where a Prometheus evaluates them")
     packs: tuple[Line, ...] | None = Field(default=None, description="shipped packs; all that need nothing, if absent")
-    files: Annotated[tuple[Line, ...], Filled] | None = Field(default=None, description="your own rule files or folders")
+    files: Annotated[tuple[Line, ...], Filled] | None = Field(
+        default=None, description="your own rule files or folders"
+    )
     disable: tuple[Line, ...] = Field(default=(), description="names of alerts to leave out")
 
 

@@ -49,6 +49,11 @@ def stopped(ask: Ask, reply: Reply) -> Reply:
     return replace(reply, finish=Finish.STOP) if reply.calls else reply
 
 
+def lost(ask: Ask, reply: Reply) -> Reply:
+    """A turn of calls without its calls, which still finishes for them."""
+    return replace(reply, content=(Text("I will call the tools."),)) if reply.calls else reply
+
+
 def swapped_results(ask: Ask) -> Ask:
     """Each run of results with the first call's result in the last one's place, and the other way round."""
 

@@ -28,12 +28,21 @@ FIXED_REASONING = 700  # tokens a model spends that no longer listens
 
 def has_tool_image(ask: Ask) -> bool:
     """Whether the ask shows an image of a tool round trip."""
-    return _replace_images(ask, lambda image: ()) != ask
+    return _replace_images(ask, _nothing) != ask
 
 
 def drop_images(ask: Ask) -> Ask:
     """Without the images that a tool returned."""
-    return _replace_images(ask, lambda image: ())
+    return _replace_images(ask, _nothing)
+
+
+def blinded(ask: Ask) -> Ask:
+    """Without any image."""
+    return replace(ask, messages=tuple(replace(each, content=_parts(each.content, _nothing)) for each in ask.messages))
+
+
+def _nothing(image: Image) -> tuple[Part, ...]:
+    return ()
 
 
 def placeholder_images(ask: Ask) -> Ask:
@@ -81,10 +90,13 @@ def filtered(ask: Ask, reply: Reply) -> Reply:
 
 
 def misread(ask: Ask, reply: Reply) -> Reply:
-    """Every digit of a number read off a picture, one too high."""
-    if not has_tool_image(ask) or not reply.text.isdigit():
+    """Every digit of the numbers read off pictures, one too high."""
+    if not has_tool_image(ask) or not reply.text.replace(", ", "").isdigit():
         return reply
-    return with_text(reply, "".join(str((int(digit) + 1) % 10) for digit in reply.text))
+    return with_text(reply, reply.text.translate(_NEXT_DIGIT))
+
+
+_NEXT_DIGIT = str.maketrans("0123456789", "1234567890")
 
 
 def guess(ask: Ask, reply: Reply) -> Reply:

@@ -8,6 +8,13 @@ from llm_canaries.wire.sse import Decoder, encode_frame
 
 _OUTPUT = re.compile(rb'("completion_tokens":)\d+')
 
+_CALL_START = re.compile(
+    rb'"type":"content_block_start".*"type":"tool_use"'
+    rb'|"type":"response\.output_item\.added".*"type":"function_call"'
+    rb'|"tool_calls":\[\{[^}]*"id":"'
+    rb'|"functionCall"'
+)
+
 
 def split(stream: bytes) -> list[bytes]:
     """A stream as its events, each with its blank line."""
@@ -27,6 +34,11 @@ def with_more(frames: Sequence[bytes]) -> Sequence[bytes]:
 def begun_twice(frames: Sequence[bytes]) -> Sequence[bytes]:
     """The stream with its first event twice."""
     return [frames[0], *frames]
+
+
+def without_call_starts(frames: Sequence[bytes]) -> Sequence[bytes]:
+    """The stream without what opens a tool call and names it; Gemini says a call in one event, which is gone."""
+    return [frame for frame in frames if _CALL_START.search(frame) is None]
 
 
 def finished_early(frames: Sequence[bytes]) -> Sequence[bytes]:

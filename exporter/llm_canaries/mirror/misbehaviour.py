@@ -84,6 +84,7 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
     "blind-guess": M(
         help="images vanish, the model makes a number up, and nothing is counted", see=d.drop_images, say=d.guess
     ),
+    "blind": M(help="images vanish wherever they stand", see=d.blinded),
     "recall-tool": M(help="the tool is called again instead of an answer", say=d.recall),
     "reject-image": M(
         help="400 for an image in a tool result",
@@ -97,6 +98,8 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
     ),
     # tools
     "drop-tools": M(help="the tools offered vanish", see=lambda ask: replace(ask, tools=(), tool_choice=None)),
+    "lost-calls": M(help="a turn of calls comes without them, and finishes as if they were there", say=calls.lost),
+    "no-call-start": M(help="streams lack the events that open a call", frames=frames.without_call_starts),
     "rename-tools": M(help="tools are called by other names", say=calls.renamed),
     "one-call": M(help="of two calls in one turn, the first alone comes", say=calls.first_only),
     "drop-arguments": M(help="calls come without their arguments", say=calls.without_arguments),
@@ -153,6 +156,8 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
         refuse=_refusal(400, "The requested model is not supported", code="model_not_supported"),
     ),
     "aliased": M(help="another model answers", say=lambda ask, reply: replace(reply, model=d.OTHER_MODEL)),
+    "catch-all": M(help="answers under any name, also one that does not exist"),
+    "catch-all-unknown": M(help="the name that does not exist", listed=False),
     "suspended": M(
         help="no credential is left",
         refuse=_refusal(503, "auth_unavailable: no auth available (providers=mirror, model=suspended)"),

@@ -40,7 +40,7 @@ REASONING: Mapping[str, int] = {  # tokens spent at each level
 _BUDGET_SHARE = 0.6
 _SEAL = "bWlycm9y"
 _EXACTLY = re.compile(r"reply with exactly this and nothing else: (.+)", re.IGNORECASE)
-_NUMBER_SHOWN = re.compile(r"only the number shown", re.IGNORECASE)
+_NUMBER_SHOWN = re.compile(r"only the number(s?) shown", re.IGNORECASE)
 _PRODUCT = re.compile(r"what is (\d+) times (\d+)", re.IGNORECASE)
 _OMITTED = re.compile(r"image omitted", re.IGNORECASE)
 _GIVEN = re.compile(r"give (\w+) the code (\d+)", re.IGNORECASE)
@@ -92,9 +92,9 @@ def _words(ask: Ask) -> str:
     prompts = "\n".join(text for message in ask.messages if message.role == "user" for text in _texts(message))
     if matches := _EXACTLY.findall(prompts):
         return str(matches[-1]).strip()
-    if _NUMBER_SHOWN.search(prompts):
+    if match := _NUMBER_SHOWN.search(prompts):
         if numbers := list(_numbers(ask)):
-            return numbers[-1]
+            return ", ".join(numbers) if match[1] else numbers[-1]
         return "NONE, the image was omitted." if _OMITTED.search(_shown_text(ask)) else "NONE"
     if _RETURNED.search(prompts) and (returned := _returns(ask)):
         return ", ".join(returned)
@@ -131,13 +131,14 @@ def _texts(message: Message) -> Iterator[str]:
 
 
 def _numbers(ask: Ask) -> Iterator[str]:
-    """The number on every picture that the model can see, in order."""
-    for message in ask.messages:
-        for part in message.content:
-            inner = part.content if isinstance(part, ToolResult) else (part,)
-            for image in inner:
-                if isinstance(image, Image) and (number := _read(image)) is not None:
-                    yield number
+    """The number on every picture that the model can see: those of tools in the order of their calls, then others."""
+    parts = [part for message in ask.messages for part in message.content]
+    results = {part.id: part for part in parts if isinstance(part, ToolResult)}
+    called = [results.pop(part.id) for part in parts if isinstance(part, ToolCall) and part.id in results]
+    shown = [each for result in (*called, *results.values()) for each in result.content]
+    for image in (*shown, *parts):
+        if isinstance(image, Image) and (number := _read(image)) is not None:
+            yield number
 
 
 def _read(image: Image) -> str | None:

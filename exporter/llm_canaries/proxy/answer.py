@@ -45,7 +45,7 @@ class CoreAnswer:
 
     def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises Unanswered."""
-        return _once(self.whole or b"") if self._body is None else self._body
+        return once(self.whole or b"") if self._body is None else self._body
 
     async def close(self) -> None:
         """Ends the body, read or not."""
@@ -87,7 +87,9 @@ class Trial:
         self.over = False
         self.reason = ""
         self.wait = 0.0  # seconds for which its credential is set aside
+        self.ended = 0.0  # when the answer was passed on, where its account is made up later
         self.usage: Usage | None = None
+        self.unread: bytes | None = None  # an answer passed on as it was, whose usage nobody has read yet
         self.losses: tuple[Loss, ...] = request.losses
 
     def attempt(self, now: float) -> Attempt:
@@ -114,5 +116,6 @@ def json_headers(retry_after: float | None) -> Headers:
     return JSON if retry_after is None else (*JSON, ("retry-after", str(max(0, -int(-retry_after // 1)))))
 
 
-async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
+async def once(body: bytes) -> AsyncGenerator[bytes, None]:
+    """A body in one piece."""
     yield body

@@ -14,7 +14,7 @@ from llm_canaries.proxy.answer import CoreAnswer, Trial
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.conduct import LIMITED, Conduct
 from llm_canaries.proxy.gateway import Limits, Unanswered
-from llm_canaries.proxy.hearing import Wish, hear, hear_raw, refuse
+from llm_canaries.proxy.hearing import Wish, hear, hear_raw, refuse, usage_of
 from llm_canaries.proxy.peek import Asked, peek_ask
 from llm_canaries.proxy.retry import Next, follows
 from llm_canaries.proxy.routes import WORKLOAD, Found
@@ -49,8 +49,16 @@ class Means(Struct, frozen=True, kw_only=True):
 class Asking:
     """The answer to one ask, as a context: leaving it ends the attempt that the answer came from."""
 
-    def __init__(self, means: Means, find: Callable[[str, str], Found], send: Send, conduct: Conduct) -> None:
+    def __init__(
+        self,
+        means: Means,
+        find: Callable[[str, str], Found],
+        send: Send,
+        conduct: Conduct,
+        later: Callable[[Callable[[], None]], object] | None = None,
+    ) -> None:
         self._means, self._find, self._send, self._conduct = means, find, send, conduct
+        self._later = later
         self._started = means.clock.monotonic()
         self._attempts: list[Attempt] = []
         self._trial: Trial | None = None
@@ -78,7 +86,12 @@ class Asking:
     ) -> None:
         if self._answer is not None:
             await self._answer.close()
-        self._finish()
+        trial = self._trial
+        if self._later is not None and trial is not None and trial.heard and trial.fault is None and not trial.over:
+            trial.ended = self._means.clock.monotonic()
+            self._later(self._finish)
+        else:
+            self._finish()
 
     async def _answered(self, body: bytes, path: str) -> CoreAnswer:
         asked = peek_ask(self._send.dialect, body, path)
@@ -142,7 +155,7 @@ class Asking:
         except Unanswered as error:
             fault = replace(error.fault, message=f"{way.provider.name}: {error.fault.message}")
             answer = refuse(self._send.dialect, job.body, fault)
-        if self._trial is not None and self._trial.heard:
+        if self._trial is not None and self._trial.heard and self._trial.fault is not None:
             self._finish()
         return answer
 
@@ -195,7 +208,7 @@ class Asking:
         trial.over = True
         if trial.answer is not None:
             trial.answer.close()
-        now = means.clock.monotonic()
+        now = trial.ended or means.clock.monotonic()
         if not trial.heard and self._left() <= _TICK:
             message = f"not whole within {means.limits.total:g} s"
             trial.fault, trial.heard = Fault(reason=FaultReason.TOTAL_TIMEOUT, message=message), True
@@ -210,8 +223,8 @@ class Asking:
         self._tell()
         if means.traffic is not None and not unproven:
             means.traffic.attempted(attempt.provider, attempt)
-            if trial.usage is not None:
-                means.traffic.used(attempt.provider, trial.usage, trial.way.model)
+            if (usage := trial.usage or usage_of(trial)) is not None:
+                means.traffic.used(attempt.provider, usage, trial.way.model)
 
     def _tell(self) -> None:
         """Brings the answer's own account up to date."""

@@ -82,9 +82,14 @@ class Core:
         clock = self._means.clock
         return self.ways.standings(clock.monotonic(), clock.wall())
 
-    def open(self, send: Send, conduct: Conduct | None = None) -> Asking:
-        """Sends one ask to whoever its model leads to; no provider is the client's 404."""
-        return Asking(self._means, self._find, send, conduct or self.conduct)
+    def open(
+        self, send: Send, conduct: Conduct | None = None, *, later: Callable[[Callable[[], None]], object] | None = None
+    ) -> Asking:
+        """Sends one ask to whoever its model leads to; no provider is the client's 404.
+
+        `later` runs the account of an answer that came whole (breakers, traffic, usage) once it is on its way.
+        """
+        return Asking(self._means, self._find, send, conduct or self.conduct, later)
 
     @asynccontextmanager
     async def look(self, look: Look) -> AsyncIterator[CoreAnswer]:

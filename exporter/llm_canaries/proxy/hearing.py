@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 from msgspec import Struct
 
-from llm_canaries.proxy.answer import CoreAnswer, Streaming, Trial, client_headers, json_headers
+from llm_canaries.proxy.answer import CoreAnswer, Streaming, Trial, client_headers, json_headers, once
 from llm_canaries.proxy.gateway import Unanswered
 from llm_canaries.proxy.peek import fault_of
 from llm_canaries.proxy.streams import Crossing, Guarded
@@ -81,13 +81,15 @@ async def hear(trial: Trial, answer: HttpAnswer, wish: Wish) -> CoreAnswer:
         return await _hear_error(trial, answer, wish)
     if wish.stream and is_event_stream(answer.headers):
         return await _hear_stream(trial, answer, wish, limit)
-    body = await gather(answer.chunks(), limit)
+    body = answer.at_hand()
+    if body is None or len(body) > limit:
+        body = await gather(answer.chunks() if body is None else once(body), limit)
     trial.heard = True
     business = trial.way.provider.profile.business_errors
     streamed = is_stream(body)
     trial.fault = None if streamed else fault_of(answer.status, answer.headers, body, wish.now, business)
     if trial.fault is None and pair.same and not streamed and not wish.stream:
-        trial.usage = _usage(pair.provider, body) if wish.counted else None
+        trial.unread = body if wish.counted else None
         return CoreAnswer(wish.sent, answer.status, client_headers(answer.headers), body)
     if trial.fault is None:
         try:
@@ -206,9 +208,12 @@ def _heard(trial: Trial, streaming: Streaming) -> None:
     trial.losses = (*trial.losses, *streaming.losses)
 
 
-def _usage(dialect: str, body: bytes) -> Usage | None:
-    tail = UsageTail(dialect)
-    tail.feed(body)
+def usage_of(trial: Trial) -> Usage | None:
+    """What an answer that was passed on unread said of usage."""
+    if trial.unread is None:
+        return None
+    tail = UsageTail(trial.pair.provider)
+    tail.feed(trial.unread)
     return tail.close()
 
 

@@ -7,7 +7,6 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from weakref import WeakSet
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -54,6 +53,11 @@ class HttpAnswer(Struct, frozen=True):
     def close(self) -> None:
         """Ends it; the connection lives on where the body was read to its end and the session keeps it."""
         self.response.close()
+
+    def at_hand(self) -> bytes | None:
+        """The whole body where all of it has come with the head, None where it is still to come."""
+        content = self.response.content
+        return content.read_nowait() if content.is_eof() and content.exception() is None else None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises Unanswered."""
@@ -139,22 +143,23 @@ class Transport:
 
 
 class _Pool(aiohttp.TCPConnector):
-    """A connector that remembers which connections have carried an ask before."""
+    """A connector that tells the asking task whether its connection has carried an ask before."""
 
     def __init__(self) -> None:
         super().__init__(limit=0)
-        self._carried: WeakSet[ResponseHandler] = WeakSet()
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout  # noqa: ASYNC109  # theirs
     ) -> Connection:
-        """A connection; the asking task is told whether it is a new one."""
-        connection = await super().connect(req, traces, timeout)
-        protocol = connection.protocol
-        if protocol is not None:
-            _reused.set(protocol in self._carried)
-            self._carried.add(protocol)
-        return connection
+        """A connection, kept alive or new."""
+        _reused.set(True)
+        return await super().connect(req, traces, timeout)
+
+    async def _create_connection(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout  # noqa: ASYNC109  # theirs
+    ) -> ResponseHandler:
+        _reused.set(False)
+        return await super()._create_connection(req, traces, timeout)
 
 
 def new_session(*, keep_alive: bool = False) -> aiohttp.ClientSession:

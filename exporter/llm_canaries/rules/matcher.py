@@ -8,7 +8,8 @@ import re2  # type: ignore[import-untyped]
 from msgspec import Struct
 
 from llm_canaries.rules.samples import Ranges, Span
-from llm_canaries.rules.vector import NAME, Frame, Index, Vector
+from llm_canaries.rules.table import Keys
+from llm_canaries.rules.vector import NAME, Frame, Index, Mask, Vector
 
 Operator = Literal["=", "!=", "=~", "!~"]
 _OPTIONS = re2.Options()
@@ -59,18 +60,30 @@ def pattern_problem(pattern: str) -> str | None:
 
 def matching_rows(frame: Frame, matchers: Matchers, by_name: dict[str, Index] | None = None) -> Index:
     """The rows that meet all `matchers`; `by_name` has the rows of each metric name where that is known."""
-    rows: Index = np.arange(frame.size, dtype=np.intp)
+    rows: Index | None = None
     for matcher in sorted(matchers, key=lambda each: each.name != NAME):
-        if by_name is not None and matcher.name == NAME and matcher.operator == "=" and len(rows) == frame.size:
-            rows = by_name.get(matcher.value, rows[:0])
+        if by_name is not None and matcher.name == NAME and matcher.operator == "=" and rows is None:
+            rows = by_name.get(matcher.value, _NONE)
             continue
-        texts = frame.column(matcher.name)[rows].tolist()
-        wanted = {text for text in set(texts) if matcher.holds(text)}
-        rows = rows[[text in wanted for text in texts]] if wanted else rows[:0]
-    return rows
+        ids, keys = frame.keyed((matcher.name,))
+        if matcher.operator == "=":
+            met = (ids if rows is None else ids[rows]) == keys.numbers.get((matcher.value,), -1)
+        else:
+            wanted = frame.table.made(matcher, lambda matcher=matcher, keys=keys: _meeting(matcher, keys))  # type: ignore[misc]
+            met = wanted[ids if rows is None else ids[rows]]
+        rows = np.flatnonzero(met) if rows is None else rows[met]
+    return np.arange(frame.size, dtype=np.intp) if rows is None else rows
+
+
+def _meeting(matcher: Matcher, keys: Keys) -> Mask:
+    """Which of the values of a label meet the matcher."""
+    return np.fromiter((matcher.holds(key[0]) for key in keys.texts), dtype=np.bool_, count=len(keys.texts))
 
 
 @lru_cache(4096)
 def compiled(pattern: str) -> Any:
     """The pattern as Prometheus compiles it. Raises re2.error."""
     return re2.compile(pattern, _OPTIONS)
+
+
+_NONE: Index = np.empty(0, dtype=np.intp)

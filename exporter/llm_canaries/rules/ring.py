@@ -29,6 +29,7 @@ class Ring:
         self._span = span
         self._newest = -1
         self._order: Index | None = None
+        self._ordered = self.times[:0]
 
     @property
     def values(self) -> Floats:
@@ -44,12 +45,13 @@ class Ring:
         if self._order is None:
             by_time = np.argsort(self.times, kind="stable")
             self._order = by_time[self.times[by_time] > NEVER]
+            self._ordered = self.times[self._order]
         return self._order
 
     def between(self, start: int, end: int) -> Index:
         """The slots of the ticks after `start` and up to `end`, oldest first."""
         order = self.order()
-        low, high = np.searchsorted(self.times[order], (start, end), side="right")
+        low, high = self._ordered.searchsorted((start, end), side="right").tolist()
         return order[low:high]
 
     def newest_is(self, at: int) -> bool:
@@ -61,6 +63,8 @@ class Ring:
         ahead = self.times >= at
         if ahead.any():
             self.times[ahead] = NEVER
+            if not (self.times > NEVER).any():
+                self.forgotten = NEVER  # the clock stepped back beyond all there was: a new beginning
         slot = (self._newest + 1) % len(self.times)
         oldest = int(self.times[slot])
         if oldest > at - self._span and len(self.times) < MOST_SLOTS:

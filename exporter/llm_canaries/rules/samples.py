@@ -79,8 +79,16 @@ class Samples:
             found = self.values[np.maximum(self._counts - 1 - steps, 0), np.arange(self.size)]
         return found
 
+    @property
+    def steps(self) -> Index | int:
+        """How many samples follow the first one of each series, or of all."""
+        return len(self.values) - 1 if self._counts is None else self._counts - 1
+
     def time_back(self, steps: int) -> Millis:
-        """The time of `back(steps)`."""
+        """The time of `back(steps)`, of each series, or of all."""
+        if self._counts is None:
+            together: Millis = self.times[max(0, len(self.values) - 1 - steps)]
+            return together
         rows = np.maximum(self.counts - 1 - steps, 0)
         found: Millis = self.times[rows, 0 if self.times.shape[1] == 1 else np.arange(self.size)]
         return found

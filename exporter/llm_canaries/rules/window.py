@@ -131,7 +131,12 @@ class Window:
         return (self._ring.times[order] / 1000).tolist(), list(self._names), self._ring.values[order]
 
     def select(self, matchers: Matchers, at: float) -> Vector:
-        """The series that meet all `matchers`, with their newest values at `at` that are not older than 5 minutes."""
+        """The series that meet all `matchers`, with their newest values at `at` that are not older than 5 minutes.
+
+        Raises EvaluationError for a time that is no longer held.
+        """
+        if self._ring.forgotten >= _millis(at):
+            raise EvaluationError(f"the window does not reach back to {at:g}")
         instant = self._at(_millis(at))
         picked = self._pick(matchers)
         if instant.whole:

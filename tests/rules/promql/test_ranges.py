@@ -122,6 +122,7 @@ def test_equal_parts_are_computed_once_a_tick():
 
 def test_frames_last_as_long_as_the_series_do():
     """What is worked out of labels at one tick serves the next."""
-    source, plan = window({0.0: [1.0, 2.0], 10.0: [3.0, 5.0], 20.0: [5.0, 8.0]}, ["a", "b"]), parse("sum by (i) (rate(x[15s]))")
+    source = window({0.0: [1.0, 2.0], 10.0: [3.0, 5.0], 20.0: [5.0, 8.0]}, ["a", "b"])
+    plan = parse("sum by (i) (rate(x[15s]))")
     first, second = (Tick(source, at).vector(plan) for at in (10.0, 20.0))
     assert first.frame.table is second.frame.table

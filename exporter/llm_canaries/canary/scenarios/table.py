@@ -4,8 +4,13 @@ from collections.abc import Mapping
 
 from llm_canaries.canary.canary import Scenario
 from llm_canaries.canary.scenarios import (
+    catalog,
+    completion,
     eligibility,
+    http,
     known_good,
+    negative_control,
+    routing,
     stream_conformance,
     thinking,
     tool_result_image,
@@ -23,5 +28,10 @@ SCENARIOS: Mapping[str, Scenario] = {
         usage_parity.SCENARIO,
         tool_round_trip.SCENARIO,
         stream_conformance.SCENARIO,
+        catalog.SCENARIO,
+        routing.SCENARIO,
+        negative_control.SCENARIO,
+        completion.SCENARIO,
+        http.SCENARIO,
     )
 }

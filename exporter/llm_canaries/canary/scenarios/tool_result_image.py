@@ -1,22 +1,25 @@
 """tool-result-image: a number drawn in an image that a tool returned comes back as text.
 
 The commonest failure is a 200 whose model never saw the image, so the answer is judged, then the input
-tokens against the same conversation without the image (protocols.md D).
+tokens against the same conversation without the image, then the image in a user message (protocols.md D).
 """
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
-from llm_canaries.canary.asks import image_round_trip, number_image, sending
-from llm_canaries.canary.canary import Case, Cost, Finding, Scenario
+from llm_canaries.canary.asks import image_round_trip, number_image, sending, user_image
+from llm_canaries.canary.canary import Case, Cost, Finding, Outcome, Scenario
 from llm_canaries.canary.verdict import cut, failed, faulted, passed, starved, undecided, usage_of
 from llm_canaries.wire import nonce
 from llm_canaries.wire.exchange import Exchange, Play, send
 from llm_canaries.wire.fault import Domain, Fault, FaultReason
+from llm_canaries.wire.json import WireError
 from llm_canaries.wire.message import Finish, Reply
 from llm_canaries.wire.nonce import Draw
 
@@ -37,50 +40,130 @@ class Reason(StrEnum):
     ID_MISMATCH = "id_mismatch"
     ORDER = "order"
     REFUSED_OR_RECALLED = "refused_or_recalled"
+    MISBOUND = "misbound"
+    CONTROL_FAILED = "control_failed"
     UNCLASSIFIED = "unclassified"
 
 
+_ONCE_MORE = frozenset({Reason.SEEN_BUT_WRONG, Reason.MISBOUND})  # what a weak model does now and then
+_BLIND = frozenset(  # what a model that sees no image anywhere looks like
+    {
+        Reason.DROPPED_SILENT,
+        Reason.PLACEHOLDER,
+        Reason.SEEN_BUT_WRONG,
+        Reason.REJECTED_TYPE,
+        Reason.REJECTED_MEDIA,
+    }
+)
+
+
 class Params(Struct, frozen=True, forbid_unknown_fields=True):
-    """`digits` in the image, `cap` on tokens."""
+    """`digits` in the image, `cap` on tokens.
+
+    `parallel`: two calls in one turn, an image each. `stringified`: the result is JSON text, as Codex' view_image
+    sends it in Responses (J2b). `control`: a failure is followed by the image in a user message.
+    """
 
     digits: Annotated[int, Meta(ge=4, le=6)] = 5
     cap: int = 512
+    parallel: bool = False
+    stringified: bool = False
+    control: bool = True
+
+
+class Shown(Struct, frozen=True):
+    """One round trip: what came of it, the numbers in its images, and their length in base64."""
+
+    exchange: Exchange
+    numbers: tuple[str, ...]
+    size: int
 
 
 def play(case: Case, params: Params, draw: Draw, memory: None) -> Play[Finding]:
-    """The round trip; after a failure its twin without the image, and once more with a new number if it was misread."""
-    first, number, size = yield from _ask(case, params, draw)
-    verdict = judge(first, number)
-    if verdict is not None:
+    """The round trip, and once more with new numbers if it was misread; after a failure the control.
+
+    Raises WireError where the dialect has no stringified form.
+    """
+    if params.stringified and case.dialect != "openai_responses":
+        raise WireError("`stringified` is a form of openai_responses alone")
+    finding = yield from _round_trip(case, params, draw)
+    if finding.reason in _ONCE_MORE:
+        finding = yield from _round_trip(case, params, draw)
+    if params.control and finding.outcome is Outcome.FAIL and finding.reason in _BLIND:
+        return (yield from _control(case, params, draw, finding))
+    return finding
+
+
+def _round_trip(case: Case, params: Params, draw: Draw) -> Play[Finding]:
+    """The finding of one round trip; where the answer does not tell, its twin without the images is asked for."""
+    shown = yield from _ask(case, params, draw)
+    if (verdict := judge(shown.exchange, shown.numbers)) is not None:
         return verdict
+    mark, none = nonce.mark(draw), (None,) * len(shown.numbers)
+    ask = image_round_trip(case, mark, none, cap=params.cap, stringified=params.stringified)
+    bare = yield from send(sending(case, ask, mark))
+    return judge_unseen(shown.exchange, bare, shown.size)
+
+
+def _ask(case: Case, params: Params, draw: Draw) -> Play[Shown]:
     mark = nonce.mark(draw)
-    bare = yield from send(sending(case, image_round_trip(case, mark, None, cap=params.cap), mark))
-    finding = judge_unseen(first, bare, size)
-    if finding.reason != Reason.SEEN_BUT_WRONG:
-        return finding
-    second, number, _ = yield from _ask(case, params, draw)
-    return judge(second, number) or finding
+    wanted = [nonce.digits(draw, params.digits)]
+    while params.parallel and len(wanted) < 2:
+        if (other := nonce.digits(draw, params.digits)) not in wanted:
+            wanted.append(other)
+    images = [number_image(number, draw) for number in wanted]
+    ask = image_round_trip(case, mark, images, cap=params.cap, stringified=params.stringified)
+    exchange = yield from send(sending(case, ask, mark))
+    return Shown(exchange, tuple(wanted), sum(len(image) for image in images))
 
 
-def _ask(case: Case, params: Params, draw: Draw) -> Play[tuple[Exchange, str, int]]:
+def _control(case: Case, params: Params, draw: Draw, finding: Finding) -> Play[Finding]:
+    """`finding` with what the same kind of image in a user message says: is it the path of tool results, or all?"""
     mark, number = nonce.mark(draw), nonce.digits(draw, params.digits)
-    image = number_image(number, draw)
-    exchange = yield from send(sending(case, image_round_trip(case, mark, image, cap=params.cap), mark))
-    return exchange, number, len(image)
+    ask = user_image(case, mark, number_image(number, draw), cap=params.cap)
+    exchange = yield from send(sending(case, ask, mark))
+    return judge_control(case, exchange, number, finding)
 
 
-def judge(exchange: Exchange, number: str) -> Finding | None:
-    """The finding where the answer alone decides, None where the number did not come back."""
+def judge_control(case: Case, exchange: Exchange, number: str, finding: Finding) -> Finding:
+    """`finding`, unless the image is not seen in a user message either: then tool results are not to blame.
+
+    Nobody says that a model of unknown abilities must see.
+    """
+    if exchange.fault is not None:
+        if _rejected(exchange.fault).reason not in (Reason.REJECTED_TYPE, Reason.REJECTED_MEDIA):
+            return finding
+        said = "it is refused in a user message as well"
+    else:
+        reply = exchange.reply
+        assert reply is not None, "an exchange without fault has a reply"
+        if starved(reply) is not None:
+            return finding
+        if numbers(reply.text) == [number]:
+            return replace(finding, detail=f"{finding.detail}; in a user message the model reads it")
+        said = "it is not read in a user message either"
+    detail = f"{finding.detail}; {said}"
+    if case.facts.vision:
+        return failed(Reason.CONTROL_FAILED, Domain.TRANSLATION, detail, finding.measures)
+    return replace(undecided(Reason.CONTROL_FAILED, detail), measures=finding.measures)
+
+
+def judge(exchange: Exchange, wanted: Sequence[str]) -> Finding | None:
+    """The finding where the answer alone decides, None where the numbers did not come back."""
     if exchange.fault is not None:
         return _rejected(exchange.fault)
     reply = exchange.reply
     assert reply is not None, "an exchange without fault has a reply"
     if (finding := starved(reply)) is not None:
         return finding
-    if numbers(reply.text) == [number]:
+    found = numbers(reply.text) if len(wanted) == 1 else several(reply.text)
+    if found == list(wanted):
         return passed()
-    if (finding := cut(number, reply)) is not None:
+    if len(wanted) == 1 and (finding := cut(wanted[0], reply)) is not None:
         return finding
+    if len(found) == len(wanted) and set(found) <= set(wanted):
+        detail = f"the images show {', '.join(wanted)}, the model said {', '.join(found)}"
+        return failed(Reason.MISBOUND, Domain.TRANSLATION, detail)
     if reply.calls or reply.finish is Finish.FILTER:
         what = f"called {reply.calls[0].name} again" if reply.calls else f"finish reason {reply.finish_native}"
         return failed(Reason.REFUSED_OR_RECALLED, Domain.TRANSLATION, what)
@@ -118,6 +201,11 @@ def numbers(text: str) -> list[str]:
     return re.findall(r"\d{4,}", joined)
 
 
+def several(text: str) -> list[str]:
+    """The runs of four and more digits in `text`, where a space stands between numbers and not within one."""
+    return re.findall(r"\d{4,}", unicodedata.normalize("NFKC", text))
+
+
 def says_none(reply: Reply) -> bool:
     """Whether the answer opens with the agreed word for seeing nothing."""
     return re.match(r"\W*NONE\b", reply.text, re.IGNORECASE) is not None
@@ -153,8 +241,8 @@ def _rejected(fault: Fault) -> Finding:
 
 
 def cost(case: Case, params: Params) -> Cost:
-    """One ask with one image: 49 to 1,100 tokens by model (D3)."""
-    return Cost(requests=1, input_tokens=1200, output_tokens=20)
+    """One ask with one image, or two: 49 to 1,100 tokens each by model (D3)."""
+    return Cost(requests=1, input_tokens=2300 if params.parallel else 1200, output_tokens=20)
 
 
 SCENARIO = Scenario(

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     """Why the round trip fails, and when it cannot tell."""
 
     NO_CALL = "no_call"
+    CALL_LOST = "call_lost"
     ONE_CALL = "one_call"
     NAME_CHANGED = "name_changed"
     ID_MISSING = "id_missing"
@@ -82,6 +83,8 @@ def judge_calls(exchange: Exchange, codes: tuple[str, str]) -> Finding | None:
         return finding
     assert exchange.reply is not None
     reply, calls = exchange.reply, exchange.reply.calls
+    if not calls and reply.finish is Finish.TOOL:
+        return _said(Reason.CALL_LOST, f"finish reason {reply.finish_native!r}, and no call in the answer")
     if not calls:
         return _said(Reason.NO_CALL, f"no tool was called; the model said {_short(reply.text)!r}")
     offered = {tool.name for tool in TOOLS}

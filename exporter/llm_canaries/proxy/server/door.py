@@ -4,6 +4,7 @@ One callable without router, middleware or log: the path of an ask is one look i
 unread, and an answer that came whole leaves whole.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -43,6 +44,7 @@ class Door:
         self._redact = redact
         self._limit = limit
         self._paths = AskPaths()
+        self._later = asyncio.get_running_loop().call_soon
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request; a client that hangs up cancels it."""
@@ -60,7 +62,7 @@ class Door:
 
     async def _ask(self, request: web.BaseRequest, send: Send) -> web.StreamResponse:
         try:
-            async with self._core.open(send) as answer:
+            async with self._core.open(send, later=self._later) as answer:
                 headers, body = to_client(answer.headers), answer.whole
                 if "event-stream" in headers.get("content-type", ""):
                     as_events = METHOD not in send.path or request.query.get("alt") == "sse"

@@ -170,7 +170,8 @@ class Tick:
         if not vector.frame.size:
             return EMPTY
         parts = self._samples(operand, LOOKBACK, partial=True).parts
-        known = joined([Vector(part.frame, part.samples.time_back(0) / 1000) for part in parts])
+        times = [np.broadcast_to(part.samples.time_back(0) / 1000, part.frame.size) for part in parts]
+        known = joined([Vector(part.frame, at) for part, at in zip(parts, times, strict=True)])
         return _unnamed(_like(known, vector.frame))
 
     def _moved(self, when: When) -> int:

@@ -60,7 +60,7 @@ def _extrapolated(samples: Samples, span: Span, *, counter: bool, per_second: bo
         if counter:
             moved = _without_resets(values, moved)
         sampled = (last_time - first_time) / 1000
-        between = sampled / (samples.counts - 1)
+        between = sampled / samples.steps
         to_start, to_end = (first_time - span.start) / 1000, (span.end - last_time) / 1000
         to_start = np.where(to_start >= between * CLOSE, between / 2, to_start)
         if counter:
