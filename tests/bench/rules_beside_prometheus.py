@@ -31,9 +31,9 @@ Row = dict[str, Any]
 PROVIDERS, INSTANCES, CODES = 50, 100, ("200", "429")
 TICK = 15.0
 RANGE = 600.0
-PAST, FUTURE = 3000.0, 540.0
-"""Prometheus evaluates at its own clock, so there are samples for as long as the measurements take; later it is told
-to take no samples from further ahead than this."""
+SPAN, FUTURE = 1200.0, 540.0
+"""There are samples of `SPAN` seconds, `FUTURE` of them ahead: Prometheus evaluates at its own clock, so they must last
+as long as the measurements take; more than 10 minutes ahead it takes none."""
 ROUNDS = 3
 WIDE = 'sum by (p) (rate(x{{code="429"}}[{range}])) / sum by (p) (rate(x[{range}])) > {threshold}'
 FLOORS = {"rules.wide_shared": 0.01, "rules.wide_distinct": 0.5, "rules.narrow": 3.0, "rules.query_cold": 0.5}
@@ -49,7 +49,7 @@ class Data:
             for i in range(INSTANCES)
             for code in CODES
         ]
-        rows = int(PAST / TICK)
+        rows = int(SPAN / TICK)
         steps = np.random.default_rng(5).integers(0, 9, (rows, len(self.labels)))
         self.values = np.cumsum(steps, axis=0).astype(np.float64)
         self.times = [last - TICK * (rows - 1 - row) for row in range(rows)]

@@ -114,3 +114,16 @@ def test_no_known_secret_is_left(secrets, texts):
     text = "".join(part for pair in zip(texts, [*secrets, "", "", "", ""], strict=False) for part in pair)
     known = Redactor(secrets).known(text)
     assert not [secret for secret in secrets if "*" not in secret and secret in known]
+
+
+def test_a_token_learned_on_the_way_is_masked_and_many_are_bounded():
+    redactor = Redactor(["first-secret"])
+    assert "renewed-token" in redactor("it said renewed-token")
+    redactor.learn("renewed-token")
+    redactor.learn("renewed-token")
+    redactor.learn("abc")  # too short: it would mask ordinary words
+    assert redactor("it said renewed-token and first-secret, abc") == "it said *** and ***, abc"
+    for number in range(100):
+        redactor.learn(f"token-number-{number}")
+    assert "token-number-99" not in redactor("token-number-99")
+    assert "renewed-token" in redactor("renewed-token"), "the oldest is forgotten"

@@ -1,4 +1,4 @@
-"""One run of faults, two engines: Debian's Prometheus and the sidecar fire the same alerts from the same file."""
+"""One run of faults, two engines: Debian's Prometheus and the sidecar fire the same alerts from the same packs."""
 
 import json
 import time
@@ -7,7 +7,10 @@ from pathlib import Path
 from prometheus_server import scraping
 from sidecars import serving, wait_until
 
-RULES = Path(__file__).parents[2] / "rules" / "canaries.yml"
+from llm_canaries.rules.packs import needs_of
+
+FOLDER = Path(__file__).parents[2] / "rules"
+RULES = sorted(path for path in FOLDER.glob("*.yml") if not needs_of(path.read_text(encoding="utf-8")))
 CASES = [
     ("known-good", "good", "mirror/wrong-answer"),
     ("known-good", "fine", "mirror/healthy"),
@@ -47,7 +50,7 @@ def firing_there(prometheus):
 
 
 def test_both_engines_fire_the_same_alerts(tmp_path):
-    with serving(tmp_path, config()) as served, scraping(tmp_path, {"canaries": served.url}, [RULES]) as prometheus:
+    with serving(tmp_path, config()) as served, scraping(tmp_path, {"canaries": served.url}, RULES) as prometheus:
 
         def agreed():
             here, there = firing_here(served), firing_there(prometheus)
@@ -56,6 +59,8 @@ def test_both_engines_fire_the_same_alerts(tmp_path):
             return here if here == there and names >= EXPECTED and critical >= EXPECTED else None
 
         found = wait_until(agreed, seconds=100, every=0.5)
-        assert {dict(labels).get("canary") for labels in found} <= {name for _, name, _ in CASES if name != "fine"}
+        canaries = {name for _, name, _ in CASES if name != "fine"}
+        assert {dict(labels).get("canary") for labels in found} <= {None, *canaries}
+        assert "Watchdog" in {dict(labels)["alertname"] for labels in found}
         time.sleep(16)  # one more evaluation on either side: they still agree
         assert wait_until(agreed, seconds=20, every=0.5)

@@ -17,7 +17,9 @@ VALUES = (0.0, 1.0, -1.0, 0.05, 0.8609, 1e-05, 0.0001, 100_000.0, 1e6, 1_234_567
           float("inf"))  # fmt: skip
 TEXTS = ("{{ $value }}", "{{ $value | humanize }}", "{{ $value | humanize1024 }}", "{{ $value | humanizePercentage }}",
          "{{ $value | humanizeDuration }}", '{{ printf "%.2f|%.0f|%g|%e|%v|%%" $value $value $value $value $value }}',
-         '{{ printf "%s" $labels.a }}-{{ $labels.b }}-{{ .Labels.a }}')  # fmt: skip
+         '{{ printf "%s" $labels.a }}-{{ $labels.b }}-{{ .Labels.a }}',
+         '{{ query "x" | first | value | humanize }} {{ query `x * 2` | first | label "a" }}',
+         '{{ query "x" | first | value | printf "%.1f" }}')  # fmt: skip
 
 CLOCKS = """
 groups:
@@ -30,6 +32,23 @@ groups:
       - {record: total, expr: sum without (i) (x)}
       - {alert: Total, expr: total > 1}
 """
+MEMORY = """
+groups:
+  - name: memory
+    rules:
+      - {record: total, expr: sum without (i) (x)}
+      - {record: twice, expr: total * 2, labels: {own: "{{ $value }}"}}
+      - {alert: Sum, expr: 'sum_over_time(total[3m30s]) > 4'}
+      - {alert: Before, expr: 'twice{own!=""} offset 90s > 2'}
+      - {alert: Wait, expr: x > 0, for: 2m}
+      - {alert: Since, expr: 'time() - ALERTS_FOR_STATE{alertname="Wait"} >= 60', keep_firing_for: 2m}
+      - {alert: Firing, expr: 'count(ALERTS{alertstate="firing", alertname!="Firing"}) > 1'}
+      - {alert: Was, expr: 'max_over_time(ALERTS{alertname="Wait", alertstate="pending"}[90s])'}
+      - {alert: Changes, expr: 'changes(total[10m30s]) + resets(total[10m30s]) > 4', for: 1m}
+      - {alert: None, expr: 'absent(total) or absent_over_time(twice[2m30s])'}
+"""
+RULES = {"clocks": (CLOCKS, ("Now", "Wait", "Keep", "Both", "Total")),
+         "memory": (MEMORY, ("Sum", "Before", "Wait", "Since", "Firing", "Was", "Changes", "None"))}  # fmt: skip
 CLOCK_TEST = """
 rule_files: [rules.yml]
 evaluation_interval: 1m
@@ -109,13 +128,14 @@ def test_texts(which, fixed, tmp_path):
 
 
 @pytest.mark.parametrize("which", PROMTOOLS)
-def test_clocks(which, tmp_path):
+@pytest.mark.parametrize("what", RULES)
+def test_clocks(what, which, tmp_path):
     """What fires at every minute of a bumpy course, as ours says it, is what promtool finds.
 
     No gap is five minutes: at the very end of the lookback, 2 still sees a value and 3 (like ours) does not.
     """
-    (tmp_path / "rules.yml").write_text(CLOCKS)
-    names = ("Now", "Wait", "Keep", "Both", "Total")
+    rules, names = RULES[what]
+    (tmp_path / "rules.yml").write_text(rules)
     nothing = "".join(
         f"      - {{eval_time: {minute}m30s, alertname: {name}, exp_alerts: []}}\n"
         for minute in range(35)
@@ -123,7 +143,7 @@ def test_clocks(which, tmp_path):
     )
     (tmp_path / "tests.yml").write_text(CLOCK_TEST.format(expectations=nothing))
     found: dict[tuple[int, str], list[str]] = {}
-    tests = read_tests("tests.yml", (tmp_path / "tests.yml").read_text(), lambda name: {name: CLOCKS})
+    tests = read_tests("tests.yml", (tmp_path / "tests.yml").read_text(), lambda name: {name: rules})
     for failure in run_tests(tests):
         head, *lines = failure.message.split("\n")
         name, _, at = head.removesuffix(" s:").partition(" at ")
@@ -153,3 +173,18 @@ def test_verdicts(which, case, tmp_path):
     (tmp_path / "tests.yml").write_text(VERDICT_TEST.format(*parts))
     assert (run(which, tmp_path).returncode == 0) is passes
     assert (ours(tmp_path) == []) is passes
+
+
+@pytest.mark.parametrize("which", PROMTOOLS)
+@pytest.mark.parametrize("limit", [1, 2])
+def test_more_than_the_limit_fails(which, limit, tmp_path):
+    rules = f"groups: [{{name: g, limit: {limit}, rules: [{{alert: A, expr: x > 0}}, {{record: r, expr: x}}]}}]"
+    (tmp_path / "rules.yml").write_text(rules)
+    (tmp_path / "tests.yml").write_text(
+        "rule_files: [rules.yml]\nevaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n"
+        "      - {series: 'x{i=\"1\"}', values: '1x5'}\n      - {series: 'x{i=\"2\"}', values: '1x5'}\n"
+        "    alert_rule_test:\n      - {eval_time: 90s, alertname: A, exp_alerts: [{exp_labels: {i: '1'}},"
+        " {exp_labels: {i: '2'}}]}\n"
+    )
+    assert (run(which, tmp_path).returncode == 0) is (limit == 2)
+    assert (ours(tmp_path) == []) is (limit == 2)

@@ -4,7 +4,9 @@ import math
 
 import pytest
 
+from llm_canaries.rules.promql.parse import parse
 from llm_canaries.rules.template import TemplateError, read_template
+from llm_canaries.rules.vector import EMPTY, vector_of
 
 LABELS = {"model_id": "gpt", "__name__": "x"}
 RENDERED = [
@@ -45,7 +47,10 @@ REFUSED = [
     ("{{ $externalLabels.cluster }}", "not understood"),
     ("{{ $labels }}", "not understood"),
     ("{{ . }}", "not understood"),
-    ("{{ query `up` | first | value }}", "not understood"),
+    ("{{ query `up` | first }}", "`query` is understood as"),
+    ("{{ query `up` | first | sortByLabel }}", "not understood"),
+    ("{{ query `up(` | first | value }}", "not PromQL"),
+    ("{{ query $value | first | value }}", "`query` is understood as"),
     ("{{ $value | humanizeTimestamp }}", "`humanizeTimestamp`"),
     ("{{ $value | toUpper }}", "`toUpper`"),
     ("{{ $labels.x | humanize }}", "wants one number"),
@@ -80,3 +85,19 @@ def test_what_is_not_understood_is_refused(text, said):
 def test_a_fixed_text_is_known():
     assert read_template("critical").fixed == "critical"
     assert read_template("{{ $labels.severity }}").fixed is None
+
+
+def test_a_query_asks_for_another_expression():
+    """The first series' value or label; without one, what Prometheus says then."""
+    asked = []
+
+    def ask(plan):
+        asked.append(plan)
+        return vector_of([{"queue": "steps"}], [1234.5]) if plan == parse("depth") else EMPTY
+
+    text = '{{ query "depth" | first | value | humanize }} in {{ query "depth" | first | label "queue" }}'
+    assert read_template(text).render({}, 0.0, ask) == "1.234k in steps"
+    assert read_template(text).queries and not read_template("{{ $value }}").queries
+    assert len(asked) == 2
+    gone = read_template('{{ query "gone" | first | value }}').render({}, 0.0, ask)
+    assert gone == "<error expanding template: first() called on vector with no elements>"

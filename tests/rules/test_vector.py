@@ -11,8 +11,10 @@ from llm_canaries.rules.vector import EMPTY, Frame, Vector, frame_of, joined, ve
 
 LABELS = [{"__name__": "x", "a": "1", "b": "p"}, {"__name__": "x", "a": "2", "b": "p"}, {"__name__": "y", "a": "1"}]
 Rows = st.lists(
-    st.dictionaries(st.sampled_from(["__name__", "a", "b"]), st.sampled_from(["", "1", "2", "x"])), min_size=1, max_size=12
-)  # fmt: skip
+    st.dictionaries(st.sampled_from(["__name__", "a", "b"]), st.sampled_from(["", "1", "2", "x"])),
+    min_size=1,
+    max_size=12,
+)
 
 
 def test_rows_of_a_frame_are_those_of_its_table():

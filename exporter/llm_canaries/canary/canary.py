@@ -95,7 +95,10 @@ class Cost(Struct, frozen=True):
 
 
 class Scenario(Struct, frozen=True, kw_only=True):
-    """A kind of canary: a script of steps that ends in a finding, and the closed set of its own reasons."""
+    """A kind of canary: a script of steps that ends in a finding, and the closed set of its own reasons.
+
+    `least_every`: the shortest interval, in seconds, at which it does no harm.
+    """
 
     name: str
     reasons: type[StrEnum]
@@ -105,6 +108,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
     memory: type[Struct] | None = None
     needs: frozenset[str] = frozenset()
     both_ways: bool = False
+    least_every: float = 0.0
 
 
 TOKEN_KINDS = ("input", "output", "reasoning", "cache_read", "cache_write")

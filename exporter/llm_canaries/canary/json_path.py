@@ -38,9 +38,9 @@ def values_at(value: Any, steps: Steps) -> Iterator[Any]:
     if step is None and isinstance(value, list):
         for each in value:
             yield from values_at(each, rest)
-    elif isinstance(step, int) and isinstance(value, list) and -len(value) <= step < len(value):
-        yield from values_at(value[step], rest)
-    elif isinstance(step, str) and isinstance(value, dict) and step in value:
+        return
+    within = isinstance(step, int) and isinstance(value, list) and -len(value) <= step < len(value)
+    if within or (isinstance(step, str) and isinstance(value, dict) and step in value):
         yield from values_at(value[step], rest)
 
 

@@ -124,13 +124,17 @@ def _definition(canary: CanaryConfig, binding: Binding) -> Definition:
     if canary.use is not None:
         return binding.definitions[canary.use]
     scenario = canary.scenario or ""
-    like = next((each for each in binding.definitions.values() if each.scenario == scenario), _OWN)
-    return like.model_copy(update={"scenario": scenario, "models": ("*",), "params": {}, "profile": None})
+    like = next((each for each in binding.definitions.values() if each.scenario == scenario), None)
+    if like is None:
+        return _own(scenario)
+    return like.model_copy(update={"models": ("*",), "params": {}, "profile": None})
 
 
-_OWN = Definition(  # of a scenario that nothing is shipped for: people's own checks
-    scenario="", help="-", severity="warning", every=600.0, dialects=("openai_chat",), stream=(False,)
-)
+def _own(scenario: str) -> Definition:
+    """What holds for people's own checks, of which none are shipped, until the canary says otherwise."""
+    return Definition(
+        scenario=scenario, help=scenario, severity="warning", every=600.0, dialects=("openai_chat",), stream=(False,)
+    )
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:

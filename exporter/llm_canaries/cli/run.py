@@ -94,7 +94,8 @@ def _runs(settings: Settings, order: Order) -> tuple[list[Run], bool]:
             ended.append(run)
             step(run)
 
-        work = gate(order, clock=clock, draw=secrets.randbelow, redact=settings.redactor, report=report)
+        redact = settings.redactor
+        work = gate(order, clock=clock, draw=secrets.randbelow, redact=redact, report=report, learn=redact.learn)
         try:
             with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 return runner.run(work), False

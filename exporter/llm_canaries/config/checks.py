@@ -69,6 +69,7 @@ def check_definition(data: dict[str, object], path: Path, known: Known, problems
     scenario = data.get("scenario")
     if isinstance(scenario, str) and scenario in known.scenarios:
         _fill_params(data, path, scenario, known, problems, whole=True)
+        _check_every(data, path, scenario, known, problems)
 
 
 def check_thresholds(data: Data, path: Path, problems: Problems) -> None:
@@ -195,6 +196,21 @@ def _check_canary_params(canary: dict[str, object], path: Path, known: Known, pr
     scenario = own if own is not None else known.plays.get(use) if isinstance(use, str) else None
     if isinstance(scenario, str) and scenario in known.scenarios:
         _fill_params(canary, path, scenario, known, problems, whole="use" not in canary)
+        _check_every(canary, path, scenario, known, problems)
+
+
+def _check_every(data: Data, path: Path, scenario: str, known: Known, problems: Problems) -> None:
+    """A scenario that does harm when it is asked often is not asked often."""
+    least, every, place = known.least_every.get(scenario, 0.0), data.get("every"), (*path, "every")
+    if not least or "every" not in data or problems.spoiled(place):
+        return
+    try:
+        seconds = parse_duration(every)
+    except Refused:
+        return  # the schema tells of it
+    if seconds < least:
+        message = f"{problems.shown(place, every)} is too often for `{scenario}`; write at least `{least / 60:g}m`"
+        problems.add(place, problems.told(place, message))
 
 
 def _fill_params(

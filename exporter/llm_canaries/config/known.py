@@ -11,6 +11,7 @@ class Known(Struct, frozen=True, kw_only=True):
 
     `scenarios` maps a scenario to the Struct of its params. `plays` maps a definition to its scenario: with it
     the params of a canary that uses a definition are checked when the file loads, not only when they are merged.
+    `least_every` is the shortest interval in seconds of the scenarios that have one.
     """
 
     kinds: frozenset[str]
@@ -19,3 +20,4 @@ class Known(Struct, frozen=True, kw_only=True):
     scenarios: Mapping[str, type[msgspec.Struct]]
     definitions: frozenset[str]
     plays: Mapping[str, str] = {}
+    least_every: Mapping[str, float] = {}

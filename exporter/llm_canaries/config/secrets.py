@@ -3,13 +3,16 @@
 import json
 import re
 from base64 import b64encode, urlsafe_b64encode
+from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from urllib.parse import quote, quote_plus
 
 from llm_canaries.config.lookalikes import MASK, mask_lookalikes
 from llm_canaries.config.schema import Config
 
 SHORTEST = 4  # characters; anything shorter would mask ordinary words
+MOST_LEARNED = 64  # secrets learned on the way; each token file renews its own every hour or so
 
 _HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 _WORDS = ("token", "secret", "key", "password")
@@ -19,8 +22,16 @@ class Redactor:
     """Text without secrets: every known value of four characters or more, and whatever looks like a key."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms = {form for secret in secrets if len(secret) >= SHORTEST for form in _forms(secret)}
-        self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
+        self._forms = _sorted(form for secret in secrets if len(secret) >= SHORTEST for form in _forms(secret))
+        self._learned: deque[frozenset[str]] = deque(maxlen=MOST_LEARNED)
+
+    def learn(self, secret: str) -> None:
+        """Takes out `secret` as well from now on: a token that was read from a file while the program ran.
+
+        Of many the oldest are forgotten; they have long expired.
+        """
+        if len(secret) >= SHORTEST and (forms := frozenset(_forms(secret))) not in self._learned:
+            self._learned.append(forms)
 
     def __call__(self, text: str) -> str:
         """The text with every secret as `***`, and keys nobody told of as their first characters and `***`."""
@@ -28,7 +39,8 @@ class Redactor:
 
     def known(self, text: str) -> str:
         """The text with the known values as `***`; where two overlap both are gone."""
-        spans = sorted(span for form in self._forms for span in _spans(text, form))
+        known = self._forms if not self._learned else _sorted((*self._forms, *chain.from_iterable(self._learned)))
+        spans = sorted(span for form in known for span in _spans(text, form))
         parts: list[str] = []
         end = 0
         for start, stop in spans:
@@ -68,6 +80,10 @@ def secrets_of(config: Config) -> tuple[str, ...]:
     if config.heartbeat is not None:
         found.append(config.heartbeat.url.get_secret_value())
     return tuple(dict.fromkeys(found))
+
+
+def _sorted(forms: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(forms), key=lambda form: (-len(form), form)))
 
 
 def _forms(secret: str) -> Iterator[str]:

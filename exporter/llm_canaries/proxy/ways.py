@@ -3,7 +3,7 @@
 Time is an argument; only token files are read here.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -78,6 +78,7 @@ class Ways:
         aliases = {name: tuple(each.alias for each in turns.credentials) for name, turns in self._turns.items()}
         self.circuits = Circuits(aliases, settings.policy, settings.scope)
         self.sidelined = Sidelined()
+        self.learn: Callable[[str], None] = lambda secret: None  # told of every token that a file brings
 
     def choose(
         self, routes: Sequence[Route], now: float, wall: float, spent: Collection[tuple[str, str]] = ()
@@ -201,6 +202,7 @@ class Ways:
         token, changed = self._files[key].token(now)
         if changed:
             self.sidelined.renewed(*key)
+            self.learn(token.access)
         return token
 
 

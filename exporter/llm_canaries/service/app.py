@@ -73,7 +73,7 @@ class Sidecar:
         """The plant of `settings`, with nothing of it running yet."""
         found = cases(settings.config, settings.binding, Wanted())
         stack = AsyncExitStack()
-        assembly = await assemble(stack, settings.config, settings.config.gateways, self.clock)
+        assembly = await assemble(stack, settings.config, settings.config.gateways, self.clock, settings.redactor.learn)
         lanes = {
             name: {"gateway": GatewayLane(gateway, self.clock, MIRROR_IN_FLIGHT if name in assembly.mirrored else 1)}
             for name, gateway in assembly.gateways.items()

@@ -1,6 +1,6 @@
 """Builds gateways out of a configuration: sessions, transports, cores, and the mirror where one is needed."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 
 import aiohttp
@@ -44,8 +44,14 @@ class Assembly(Struct, frozen=True, kw_only=True):
         return self.mirror.records.of(mark) if self.mirror is not None else ()
 
 
-async def assemble(stack: AsyncExitStack, config: Config, wanted: Collection[str], clock: Clock) -> Assembly:
-    """The gateways `wanted`; all that they hold open is closed by `stack`."""
+async def assemble(
+    stack: AsyncExitStack,
+    config: Config,
+    wanted: Collection[str],
+    clock: Clock,
+    learn: Callable[[str], None] = lambda secret: None,
+) -> Assembly:
+    """The gateways `wanted`; `stack` closes what they hold open, `learn` is told of tokens that files bring."""
     chosen = {name: gateway for name, gateway in config.gateways.items() if name in wanted}
     mirrored = frozenset(
         name for name, each in chosen.items() if not KINDS[each.kind].deployed and each.providers is None
@@ -60,7 +66,8 @@ async def assemble(stack: AsyncExitStack, config: Config, wanted: Collection[str
         if KINDS[each.kind].deployed:
             gateways[name] = _deployed(session, each)
         else:
-            gateways[name] = embedded_core(session, each, url, clock)
+            core = gateways[name] = embedded_core(session, each, url, clock)
+            core.ways.learn = learn
     return Assembly(gateways=gateways, mirrored=mirrored, mirror=mirror)
 
 

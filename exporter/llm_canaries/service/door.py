@@ -1,11 +1,12 @@
 """Wires `canaries proxy`: one embedded gateway of a configuration, its core, traffic and prices, behind HTTP."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from msgspec import Struct
 
 from llm_canaries.config.schema import Config
+from llm_canaries.config.secrets import Redactor
 from llm_canaries.gateways.table import KINDS
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.price import prices_of
@@ -25,7 +26,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     host: str
     port: int
     keys: Sequence[str]
-    redact: Callable[[str], str]
+    redact: Redactor
 
 
 def embedded(config: Config) -> list[str]:
@@ -40,5 +41,6 @@ async def opened(plan: Plan, clock: Clock, draw: Draw) -> AsyncIterator[str]:
     traffic = Traffic(config.providers or (MIRROR,), price=prices_of(plan.config.prices).dollars)
     async with AsyncExitStack() as stack:
         core = await client_core(stack, config, clock, draw, traffic)
+        core.ways.learn = plan.redact.learn
         door = Door(core, Pages(core, traffic, clock), ClientKeys(plan.keys), redact=plan.redact)
         yield await stack.enter_async_context(serving(door, plan.host, plan.port))

@@ -31,12 +31,18 @@ class Order(Struct, frozen=True, kw_only=True):
 
 
 async def gate(
-    order: Order, *, clock: Clock, draw: Draw, redact: Callable[[str], str], report: Callable[[Run], None]
+    order: Order,
+    *,
+    clock: Clock,
+    draw: Draw,
+    redact: Callable[[str], str],
+    report: Callable[[Run], None],
+    learn: Callable[[str], None] = lambda secret: None,
 ) -> list[Run]:
     """All runs in the order of their cases; `report` is told each as it ends."""
     async with AsyncExitStack() as stack:
         wanted = {case.gateway for case in order.cases}
-        assembly = await assemble(stack, order.config, wanted, clock)
+        assembly = await assemble(stack, order.config, wanted, clock, learn)
         lanes = {name: _lanes(assembly, name, clock, order.concurrency) for name in wanted}
         play = _Playing(assembly, lanes, clock, draw, redact, report)
         async with asyncio.TaskGroup() as tasks:

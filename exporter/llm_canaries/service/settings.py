@@ -45,6 +45,7 @@ def known(definitions: Mapping[str, Definition]) -> Known:
         scenarios={name: scenario.params for name, scenario in SCENARIOS.items()},
         definitions=frozenset(definitions),
         plays={name: definition.scenario for name, definition in definitions.items()},
+        least_every={name: scenario.least_every for name, scenario in SCENARIOS.items() if scenario.least_every},
     )
 
 

@@ -159,8 +159,8 @@ def _unread(page: Page, memory: Memory | None) -> Finding:
 
 
 def _changes(added: Sequence[str], removed: Sequence[str]) -> str:
-    said = [f"{word}: {_few(ids)}" for word, ids in (("new in the list", added), ("gone from the list", removed)) if ids]
-    return "; ".join(said)
+    kinds = (("new in the list", added), ("gone from the list", removed))
+    return "; ".join(f"{kind}: {_few(ids)}" for kind, ids in kinds if ids)
 
 
 def _few(ids: Sequence[str]) -> str:

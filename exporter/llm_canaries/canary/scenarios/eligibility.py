@@ -140,4 +140,5 @@ def cost(case: Case, params: Params) -> Cost:
     return Cost(requests=2, input_tokens=40, output_tokens=20)
 
 
-SCENARIO = Scenario(name="eligibility", reasons=Reason, params=Params, play=play, cost=cost)
+# a refusal hides the model from everybody for 12 hours (cliproxyapi.md 4.5)
+SCENARIO = Scenario(name="eligibility", reasons=Reason, params=Params, play=play, cost=cost, least_every=1800.0)

@@ -16,7 +16,7 @@ from llm_canaries.canary.canary import Case, Cost, Finding, Scenario
 from llm_canaries.canary.verdict import failed, faulted, passed, starved, undecided
 from llm_canaries.wire import nonce
 from llm_canaries.wire.exchange import Exchange, Play, send
-from llm_canaries.wire.fault import Domain
+from llm_canaries.wire.fault import Domain, FaultReason
 from llm_canaries.wire.json import WireError, decode
 from llm_canaries.wire.message import Ask, Finish, Message, Part, Reply, Text, Tool, ToolCall, ToolChoice, ToolResult
 from llm_canaries.wire.nonce import Draw
@@ -79,12 +79,12 @@ def play(case: Case, params: Params, draw: Draw, memory: None) -> Play[Finding]:
 
 def judge_calls(exchange: Exchange, codes: tuple[str, str]) -> Finding | None:
     """What is wrong with the calls, None where nothing is; a model that calls one tool at a time is not wrong."""
+    if (detail := _lost(exchange)) is not None:
+        return _said(Reason.CALL_LOST, detail)
     if (finding := _unanswered(exchange)) is not None:
         return finding
     assert exchange.reply is not None
     reply, calls = exchange.reply, exchange.reply.calls
-    if not calls and reply.finish is Finish.TOOL:
-        return _said(Reason.CALL_LOST, f"finish reason {reply.finish_native!r}, and no call in the answer")
     if not calls:
         return _said(Reason.NO_CALL, f"no tool was called; the model said {_short(reply.text)!r}")
     offered = {tool.name for tool in TOOLS}
@@ -99,6 +99,18 @@ def judge_calls(exchange: Exchange, codes: tuple[str, str]) -> Finding | None:
             return finding
     if reply.finish is not Finish.TOOL:
         return _said(Reason.FINISH_NOT_TOOL, f"tools were called, and the finish reason is {reply.finish_native!r}")
+    return None
+
+
+def _lost(exchange: Exchange) -> str | None:
+    """How an answer shows that it held calls: it finishes for them, or one has no name because its start is gone."""
+    reply, fault = exchange.reply, exchange.fault
+    if reply is None or (fault is not None and fault.reason is not FaultReason.EMPTY_ANSWER):
+        return None
+    if not reply.calls and reply.finish is Finish.TOOL:
+        return f"finish reason {reply.finish_native!r}, and no call in the answer"
+    if any(not call.name for call in reply.calls):
+        return "a call without a name: what opens it in the stream is gone"
     return None
 
 
