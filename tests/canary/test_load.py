@@ -92,3 +92,24 @@ def test_a_canary_overrides_its_definition():
 )
 def test_fits(model, patterns, fit):
     assert fits(model, patterns) is fit
+
+
+def test_a_model_is_asked_for_in_its_providers_own_dialects():
+    text = """
+gateways:
+  own:
+    kind: embedded
+    models: [gpt-5, pre/claude, other]
+    providers:
+      openai: {url: http://127.0.0.1:1, profile: openai, models: ["gpt-*"]}
+      anthropic: {url: http://127.0.0.1:1, profile: anthropic, prefix: pre, models: ["claude*"]}
+      third: {url: http://127.0.0.1:1, dialects: [gemini], models: [other]}
+"""
+    asked = {}
+    for case in found(text, select=("known-good",)):
+        asked.setdefault(case.model, set()).add(case.dialect)
+    assert asked == {
+        "gpt-5": {"openai_chat", "openai_responses"},
+        "pre/claude": {"anthropic_messages"},
+        "other": {"gemini"},
+    }

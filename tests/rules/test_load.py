@@ -88,7 +88,6 @@ def test_every_problem_of_every_file_is_told_with_file_line_group_rule_and_const
         ("a.yml:23:", "`limit` is a whole number"),
         ("a.yml:24:", "`interval` is a duration"),
         ("a.yml:26:", "rule `Up`: `up` does not exist here"),
-        ("a.yml:26:", "rule `State`: `ALERTS_FOR_STATE` does not exist here"),
         ("a.yml:26:", "group `two`: `alert` wants a name"),
         ("a.yml:26:", "a mapping is wanted here, not a number"),
         ("b.yml:1:", "group `x`, rule `A`: the aggregation `limit_ratio` is not evaluated here"),
@@ -125,3 +124,22 @@ def test_anchors_and_merges_are_read():
         ("A", "critical", "x > 2"),
     ]
     assert group.rules[0].annotations == group.rules[1].annotations
+
+
+def test_labels_of_the_group_are_those_of_its_rules_unless_they_say_otherwise():
+    text = "groups: [{name: g, labels: {team: a, tier: b}, rules: [{alert: A, expr: x, labels: {tier: c}}]}]"
+    (group,) = load({"r.yml": text})
+    assert {name: template.fixed for name, template in group.rules[0].labels} == {"team": "a", "tier": "c"}
+
+
+def test_labels_of_a_recording_rule_are_no_templates():
+    """Prometheus takes them as they are, braces and all; test_against_promtool.py has one."""
+    (group,) = load({"r.yml": "groups: [{name: g, rules: [{record: r, expr: x, labels: {a: '{{ $value }}'}}]}]"})
+    assert group.rules[0].labels[0][1].fixed == "{{ $value }}"
+
+
+def test_what_a_rule_looks_back():
+    text = "groups: [{name: g, rules: [{record: r, expr: 'rate(x[1h] offset 10m)'}, {alert: A, expr: r > 1}]}]"
+    (group,) = load({"r.yml": text})
+    assert [rule.reach for rule in group.rules] == [4200.0, 300.0]
+    assert group.reach == 4200.0

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from llm_canaries.canary.canary import Case, Severity
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.config.load import merge_params
+from llm_canaries.config.provider import ProviderConfig
 from llm_canaries.config.schema import CanaryConfig, Config, Definition, GatewayConfig, ModelConfig
 from llm_canaries.wire.profile import ModelFacts, Profile
 
@@ -67,7 +68,6 @@ def _cells(
     models: Sequence[ModelConfig],
     binding: Binding,
 ) -> Iterator[Case]:
-    spoken = config.dialects or binding.kind_dialects[config.kind]
     profile = binding.profiles[canary.profile or definition.profile or config.profile]
     params = merge_params(SCENARIOS[definition.scenario].params, definition.params, canary.params)
     stream = canary.stream if canary.stream is not None else definition.stream
@@ -75,6 +75,7 @@ def _cells(
     for model in models:
         if not fits(model.id, canary.models or definition.models):
             continue
+        spoken = _spoken(config, model.id, binding)
         for dialect in canary.dialects or definition.dialects:
             if dialect not in spoken:
                 continue
@@ -94,6 +95,22 @@ def _cells(
                     every=canary.every or definition.every,
                     thresholds={**definition.thresholds, **canary.thresholds},
                 )
+
+
+def _spoken(config: GatewayConfig, model: str, binding: Binding) -> tuple[str, ...]:
+    """The dialects in which `model` is asked for: those named, else its providers' own, else the kind's.
+
+    Asking a provider in the other dialects too would test our own translation with its tokens.
+    """
+    kind = binding.kind_dialects[config.kind]
+    providers = [each for each in (config.providers or {}).values() if _serves(each, model)]
+    native = {name for each in providers for name in each.dialects or binding.profiles[each.profile].dialects}
+    return config.dialects or tuple(name for name in kind if name in native) or kind
+
+
+def _serves(provider: ProviderConfig, model: str) -> bool:
+    own = model.removeprefix(f"{provider.prefix}/") if provider.prefix else model
+    return own in provider.aliases or any(fnmatchcase(own, pattern) for pattern in provider.models)
 
 
 def _facts(model: ModelConfig, profile: Profile) -> ModelFacts:
