@@ -106,7 +106,7 @@ gateways:
       third: {url: http://127.0.0.1:1, dialects: [gemini], models: [other]}
 """
     asked = {}
-    for case in found(text, select=("known-good",)):
+    for case in found(text, canaries=("known-good",)):
         asked.setdefault(case.model, set()).add(case.dialect)
     assert asked == {
         "gpt-5": {"openai_chat", "openai_responses"},

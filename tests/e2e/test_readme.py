@@ -27,7 +27,7 @@ def test_is_short():
 
 
 def test_the_configuration_loads_and_means_cases(tmp_path):
-    first, second = blocks("yaml")
+    first, second, _ = blocks("yaml")
     text = f"{first}\n{second}"
     path = tmp_path / "canaries.yml"
     path.write_text(text)
@@ -35,6 +35,19 @@ def test_the_configuration_loads_and_means_cases(tmp_path):
     found = cases(settings.config, settings.binding, Wanted())
     assert {case.canary for case in found} == {"tool-result-image", "thinking", "claude-answers"}
     assert {case.gateway for case in found} == {"home"}
+
+
+def test_the_proxys_configuration_loads_and_asks_each_provider_in_its_own_words(tmp_path):
+    path = tmp_path / "canaries.yml"
+    path.write_text(blocks("yaml")[2])
+    keys = {name: f"sk-test-{name}" for name in ("OPENAI_ONE", "OPENAI_TWO", "ANTHROPIC_KEY", "CLIENT_KEY")}
+    settings = read_settings(str(path), keys)
+    asked = {(case.model, case.dialect) for case in cases(settings.config, settings.binding, Wanted())}
+    assert asked == {
+        ("gpt-5.3-codex", "openai_chat"),
+        ("gpt-5.3-codex", "openai_responses"),
+        ("claude-sonnet-4-5", "anthropic_messages"),
+    }
 
 
 def test_every_shipped_canary_is_in_the_table():

@@ -109,6 +109,8 @@ class Alerting:
                 self._incidents = after
                 self._removed = []
             await self._count()
+            if self._rules is not None:
+                await self._memory.save(self._rules, now)
 
     async def _evaluate(self, now: float) -> Evaluated:
         """What the rules say at `now`; in a thread, so that no probe waits for them."""
@@ -120,7 +122,6 @@ class Alerting:
         rules.report(self._board)
         for problem in found.problems:
             log.warning("rule %s of group %s failed: %s", problem.rule, problem.group, problem.message)
-        await self._memory.save(rules, now)
         return found
 
     async def ask(self, expression: str) -> tuple[float, Vector]:

@@ -7,6 +7,7 @@ import msgspec
 
 from llm_canaries.rules.restore import OUTAGE_TOLERANCE, Clock
 from llm_canaries.rules.snapshot import dump, read
+from llm_canaries.rules.window import Window
 from llm_canaries.service.rulebook import Rulebook
 from llm_canaries.state.database import Database
 from llm_canaries.state.errors import StateError
@@ -15,7 +16,7 @@ from llm_canaries.state.snapshots import load_snapshot, save_snapshot
 CLOCKS, WINDOW, OUTPUTS = "rule_clocks", "rule_window", "rule_outputs"
 CLOCKS_EVERY = 60.0  # seconds between two savings
 WINDOW_EVERY = 300.0
-MOST_SAMPLES = 8_000_000  # a larger window is not saved: 64 MB would be written every five minutes
+MOST_BYTES = 64 * 2**20  # a larger window is not saved: it would be written every five minutes
 
 log = logging.getLogger("canaries")
 
@@ -49,9 +50,8 @@ class RuleMemory:
         if all_of_it or not 0 <= now - self._window_at < WINDOW_EVERY:
             self._window_at = now
             for name, window in ((WINDOW, rules.window), (OUTPUTS, rules.outputs.window)):
-                history = window.history()
-                if history[2].size <= MOST_SAMPLES:
-                    await self._put(name, now, await asyncio.to_thread(dump, history))
+                if window.nbytes <= MOST_BYTES:
+                    await self._put(name, now, await asyncio.to_thread(_dumped, window))
 
     async def _load(self, name: str, now: float) -> bytes | None:
         try:
@@ -67,3 +67,6 @@ class RuleMemory:
         except StateError as error:
             log.warning("the rules' history could not be kept: %s", error)
 
+
+def _dumped(window: Window) -> bytes:
+    return dump(window.history())

@@ -1,7 +1,7 @@
 """The rules in force: what the shipped packs and the user's files say, evaluated over the board's last minutes."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -13,12 +13,13 @@ from llm_canaries.rules.outputs import Outputs, Together
 from llm_canaries.rules.promql.evaluate import Tick
 from llm_canaries.rules.restore import Clock, by_identity, clocks, restored
 from llm_canaries.rules.snapshot import History
-from llm_canaries.rules.vector import NAME
+from llm_canaries.rules.vector import NAME, Floats
 from llm_canaries.rules.window import LOOKBACK, Window, slots_needed
 from llm_canaries.service.board import Board
 
 MOST_SPAN = 3 * 3600.0  # seconds that the window reaches back at most, whatever the rules ask for
 MOST_SERIES = 100_000
+COUNT_EVERY = 60.0  # seconds between two counts of all samples, which reads the whole window
 
 Labels = Mapping[str, str]
 
@@ -29,6 +30,14 @@ class Evaluated(Struct, frozen=True):
     firings: list[Firing]
     unknown: frozenset[str]
     problems: tuple[RuleProblem, ...] = ()
+
+
+class _Sample(Struct, frozen=True):
+    """The board at one time; `names` where they are others than before."""
+
+    at: float
+    names: Sequence[Labels] | None
+    values: Floats
 
 
 class _Turn(Struct):
@@ -60,16 +69,19 @@ class Rulebook:
         self._kept: dict[Identity, Clock] | None = None
         self._shown: set[tuple[str, str, str]] = set()
         self._since: float | None = None
+        self._sample: _Sample | None = None
+        self._samples = 0
+        self._counted: float | None = None
 
     def sample(self, board: Board, now: float) -> None:
-        """One sample of the board at `now` (Unix time)."""
-        if board.version != self._version:
-            self.window.align(board.names())
-            self._version = board.version
-        self.window.append(now, board.values)
+        """Takes one sample of the board at `now` (Unix time), to be seen by the next evaluation."""
+        names = None if board.version == self._version else board.names()
+        self._version = board.version
+        self._sample = _Sample(now, names, board.values.copy())
 
     def evaluate(self, now: float) -> Evaluated:
         """One evaluation of every group that is due at `now` (Unix time)."""
+        self._take_sample()
         self._since = now if self._since is None else min(now, self._since)
         tick = Tick(self.window, now)
         fresh: list[RuleProblem] = []
@@ -79,6 +91,16 @@ class Rulebook:
         known = {problem.rule for turn in self._turns.values() for problem in turn.problems}
         firings = [_firing(alert) for alert in self._alerts() if alert.state == "firing"]
         return Evaluated(firings, frozenset(known | self._not_yet_known(now)), tuple(fresh))
+
+    def _take_sample(self) -> None:
+        sample, self._sample = self._sample, None
+        if sample is None:
+            return
+        if sample.names is not None:
+            self.window.align(sample.names)
+        self.window.append(sample.at, sample.values)
+        if self._counted is None or not 0 <= sample.at - self._counted < COUNT_EVERY:
+            self._counted, self._samples = sample.at, self.window.samples
 
     def ask(self, source_now: float) -> Tick:
         """A moment of all that rules see, to evaluate an expression in."""
@@ -144,7 +166,7 @@ class Rulebook:
         """What the last evaluation came to, on the board."""
         board.set_named("llm_sidecar_window_series", self.window.series, source="board")
         board.set_named("llm_sidecar_window_dropped_series", self.window.dropped, source="board")
-        board.set_named("llm_sidecar_window_samples", self.window.samples, source="board")
+        board.set_named("llm_sidecar_window_samples", self._samples, source="board")
         for number, group in enumerate(self.groups):
             turn = self._turns.get(number) or _Turn(0.0)
             name = group.name
