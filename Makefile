@@ -23,6 +23,7 @@ fix: .venv/dev.stamp
 
 # figures into build/bench/NAME.json; quiet machine, a quarter of an hour; prepares the peers that are not there yet
 bench: .venv/dev.stamp
+	@.ci/prometheus
 	$(BIN)/python tests/bench/bench_sidecar.py
 	$(BIN)/python tests/bench/bench_rules.py
 	$(BIN)/python tests/bench/bench_process.py

@@ -139,3 +139,15 @@ def test_a_witness_of_everything_else(dialect: str) -> None:
         limit = 1000 if reason is FaultReason.BODY_TOO_LARGE else 10**6
         found = seen(dialect, body, status, JSON, limit)
         assert found is not None and found.reason is reason, body[:20]
+
+
+@pytest.mark.parametrize("cut", [0.3, 0.6, 0.9])
+def test_a_broken_responses_stream_counts_on_and_ends_in_an_error(cut: float) -> None:
+    body = body_of("openai_responses", "hello there", tools=True)
+    guarded = Guarded("openai_responses", 200, SSE, 10**6)
+    out = guarded.feed(body[: int(len(body) * cut)]) + guarded.abort(LOST)
+    said = [json.loads(line[5:]) for line in out.split(b"\n") if line.startswith(b"data:")]
+    assert [each["sequence_number"] for each in said] == list(range(len(said)))
+    assert said[-1] == {
+        "type": "error", "code": "connection_lost", "message": "gone", "param": None, "sequence_number": len(said) - 1,
+    }  # fmt: skip

@@ -43,7 +43,10 @@ def whole(reason):
     return half | {IMAGE: {reason: 8}, ELIGIBLE: {reason: 1}, NEGATIVE: {reason: 1}}
 
 
-SAID_TWICE = {GOOD: {"wrong_answer": 1}, IMAGE: {"seen_but_wrong": 1}, TRIP: {"id_repeated": 1}}  # words, in Gemini
+SAID_TWICE = {GOOD: {"wrong_answer": 1}, IMAGE: {"[control_failed]": 1}, TRIP: {"id_repeated": 1}}  # words, in Gemini
+
+# other words where calls were: chat and Messages still finish for calls
+UNCALLED = {"call_lost": 4, "no_call": 4}
 
 # fault model: scenario: reason: number of cases; a reason in brackets is inconclusive, all others are failures
 EXPECTED = {
@@ -62,7 +65,7 @@ EXPECTED = {
     "reject-order": {IMAGE: {"order": 12}},
     "drop-tools": {TRIP: {"no_call": 8}},
     # Gemini and Responses have no finish of their own for calls
-    "lost-calls": {TRIP: {"call_lost": 4, "no_call": 4}},
+    "lost-calls": {TRIP: UNCALLED},
     # Responses says every call again at its end; Gemini has no finish for calls
     "no-call-start": {TRIP: {"call_lost": 2, "empty_answer": 1}},
     "rename-tools": {TRIP: {"name_changed": 8}},
@@ -83,7 +86,7 @@ EXPECTED = {
     # Gemini's first event holds words, and in chat nothing tells a first chunk from the next
     "double-start": SAID_TWICE | {STREAM: {"bad_start": 2}},
     # a late piece of a call is another call to chat
-    "early-finish": {STREAM: {"out_of_order": 3}, TRIP: {"name_changed": 1, "result_lost": 1}},
+    "early-finish": {STREAM: {"out_of_order": 3}, TRIP: {"call_lost": 1, "result_lost": 1}},
     # Responses says it by the kind of its last event
     "double-finish": {STREAM: {"finish_twice": 3}},
     # in Responses and Gemini the end is the finish
@@ -135,12 +138,12 @@ EXPECTED = {
     "suspended": everywhere("no_credential", eligible="suspended"),
     "cooling": everywhere("cooldown", eligible="suspended"),
     "quota-exhausted": everywhere("quota_exhausted", eligible="quota"),
-    "wrong-answer": {GOOD: {"wrong_answer": 8}, IMAGE: {"[control_failed]": 12}, TRIP: {"no_call": 8}},
-    "stale-answer": {GOOD: {"stale_answer": 8}, IMAGE: {"[control_failed]": 12}, TRIP: {"no_call": 8}},
+    "wrong-answer": {GOOD: {"wrong_answer": 8}, IMAGE: {"[control_failed]": 12}, TRIP: UNCALLED},
+    "stale-answer": {GOOD: {"stale_answer": 8}, IMAGE: {"[control_failed]": 12}, TRIP: UNCALLED},
     # to the image canary a filter is a refusal; the others count tokens, which are right
     "filtered-answer": {GOOD: {"refused_answer": 8}, IMAGE: {"refused_or_recalled": 12}, TRIP: {"no_call": 8}},
     "odd-finish": {GOOD: {"odd_finish": 8}, TRIP: {"finish_not_tool": 8}},
-    "empty-answer": everywhere("empty_answer"),
+    "empty-answer": everywhere("empty_answer") | {TRIP: {"call_lost": 4, "empty_answer": 4}},
     "html-200": everywhere("html"),
     "business-error-200": everywhere("business_error"),
     "error-in-200": everywhere("error_in_200"),

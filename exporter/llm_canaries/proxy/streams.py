@@ -1,6 +1,7 @@
 """A provider's stream on its way to a client: watched, kept whole frame by frame, or translated."""
 
 import codecs
+import re
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -14,10 +15,12 @@ from llm_canaries.wire.event import Broken, End, Event, Finished, Head, Liveness
 from llm_canaries.wire.exchange import Loss, Reader, Writer
 from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.headers import Headers
-from llm_canaries.wire.json import WireError
+from llm_canaries.wire.json import WireError, encode
 from llm_canaries.wire.message import Usage
-from llm_canaries.wire.sse import Decoder, Frame
+from llm_canaries.wire.sse import Decoder, Frame, encode_frame
 
+_NUMBER = b'"sequence_number":'
+_DIGITS = re.compile(rb"\s*(\d{1,9})")
 _BLANKS = (b"\n\n", b"\r\n\r\n", b"\r\r")  # the blank line that ends a frame
 
 
@@ -38,6 +41,7 @@ class Guarded:
         self._edge = b""
         self._utf8 = codecs.getincrementaldecoder("utf-8")()
         self._plain = True
+        self._number = -1  # the last sequence_number, where the dialect counts its events
         self.fault: Fault | None = None
 
     @property
@@ -55,6 +59,9 @@ class Guarded:
             raise too_large(self._limit)
         if not self._plain or not chunk.isascii():
             self._check(chunk)
+        if self._dialect == "openai_responses" and (at := chunk.rfind(_NUMBER)) >= 0:
+            match = _DIGITS.match(chunk, at + len(_NUMBER))
+            self._number = int(match[1]) if match is not None else self._number
         if not self._held and chunk.endswith(b"\n\n"):
             return chunk
         at = _boundary(self._edge + chunk) - len(self._edge)
@@ -75,7 +82,7 @@ class Guarded:
         last = rest + b"\n\n" if any(not isinstance(event, Liveness) for event in events) else b""
         self.fault = fault
         if fault is not None and not self._witness.told:
-            return last + last_word(self._dialect, Broken(fault))
+            return last + self._break(fault)
         if fault is None and not self._witness.ended:
             return last + last_word(self._dialect, End())
         return last
@@ -85,7 +92,14 @@ class Guarded:
         if not self._held and self._witness.ended:
             return b""
         self.fault = fault
-        return last_word(self._dialect, Broken(fault))
+        return self._break(fault)
+
+    def _break(self, fault: Fault) -> bytes:
+        """An error after what was passed on; Responses has an event for it that repeats nothing of the answer."""
+        if self._dialect != "openai_responses":
+            return last_word(self._dialect, Broken(fault))
+        said = {"type": "error", "code": fault.code or str(fault.reason), "message": fault.message, "param": None}
+        return encode_frame(encode(said | {"sequence_number": self._number + 1}), "error")
 
     def _check(self, chunk: bytes) -> None:
         try:

@@ -19,7 +19,8 @@ from llm_canaries.service.board import Board
 
 MOST_SPAN = 3 * 3600.0  # seconds that the window reaches back at most, whatever the rules ask for
 MOST_SERIES = 100_000
-COUNT_EVERY = 60.0  # seconds between two counts of all samples, which reads the whole window
+COUNT_EVERY = 60.0  # seconds between two counts of all samples, which reads the whole window, where that is large
+COUNTED_BYTES = 16 * 2**20
 
 Labels = Mapping[str, str]
 
@@ -99,7 +100,8 @@ class Rulebook:
         if sample.names is not None:
             self.window.align(sample.names)
         self.window.append(sample.at, sample.values)
-        if self._counted is None or not 0 <= sample.at - self._counted < COUNT_EVERY:
+        small = self.window.nbytes <= COUNTED_BYTES
+        if small or self._counted is None or not 0 <= sample.at - self._counted < COUNT_EVERY:
             self._counted, self._samples = sample.at, self.window.samples
 
     def ask(self, source_now: float) -> Tick:

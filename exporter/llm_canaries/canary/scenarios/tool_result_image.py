@@ -102,7 +102,7 @@ def _round_trip(case: Case, params: Params, draw: Draw) -> Play[Finding]:
     mark, none = nonce.mark(draw), (None,) * len(shown.numbers)
     ask = image_round_trip(case, mark, none, cap=params.cap, stringified=params.stringified)
     bare = yield from send(sending(case, ask, mark))
-    return judge_unseen(shown.exchange, bare, shown.size)
+    return judge_unseen(shown.exchange, bare, shown.size, len(shown.numbers))
 
 
 def _ask(case: Case, params: Params, draw: Draw) -> Play[Shown]:
@@ -170,8 +170,8 @@ def judge(exchange: Exchange, wanted: Sequence[str]) -> Finding | None:
     return None
 
 
-def judge_unseen(exchange: Exchange, bare: Exchange, size: int) -> Finding:
-    """What became of the image, by the input tokens it cost; `size` is its length in base64."""
+def judge_unseen(exchange: Exchange, bare: Exchange, size: int, count: int = 1) -> Finding:
+    """What became of `count` images, by the input tokens they cost; `size` is their length in base64."""
     reply = exchange.reply
     assert reply is not None, "judge saw a reply"
     said = "the model says it sees no image" if says_none(reply) else f"the model says {reply.text[:40]!r}"
@@ -185,9 +185,9 @@ def judge_unseen(exchange: Exchange, bare: Exchange, size: int) -> Finding:
     if cost >= STRINGIFIED_LEAST * size:
         detail = f"{said}; the image was billed as text: {cost} tokens for {size} characters"
         return failed(Reason.STRINGIFIED, Domain.TRANSLATION, detail, measures)
-    if cost <= NO_IMAGE_MOST:
+    if cost <= NO_IMAGE_MOST * count:
         # a gateway's own label around a moved image costs tokens as well, so the count alone proves no note
-        noted = cost > DROPPED_MOST and _OMISSION.search(reply.text) is not None
+        noted = cost > DROPPED_MOST * count and _OMISSION.search(reply.text) is not None
         detail = f"{said}; the image cost {cost} input tokens, too few for any image"
         return failed(Reason.PLACEHOLDER if noted else Reason.DROPPED_SILENT, Domain.TRANSLATION, detail, measures)
     detail = f"{said}, though the image cost {cost} input tokens"
