@@ -59,9 +59,14 @@ class Guarded:
             raise too_large(self._limit)
         if not self._plain or not chunk.isascii():
             self._check(chunk)
-        if self._dialect == "openai_responses" and (at := chunk.rfind(_NUMBER)) >= 0:
-            match = _DIGITS.match(chunk, at + len(_NUMBER))
+        out = self._whole_frames(chunk)
+        if self._dialect == "openai_responses" and (at := out.rfind(_NUMBER)) >= 0:
+            match = _DIGITS.match(out, at + len(_NUMBER))
             self._number = int(match[1]) if match is not None else self._number
+        return out
+
+    def _whole_frames(self, chunk: bytes) -> bytes:
+        """What is whole of all that was held and `chunk`; the rest is held."""
         if not self._held and chunk.endswith(b"\n\n"):
             return chunk
         at = _boundary(self._edge + chunk) - len(self._edge)
