@@ -1,3 +1,4 @@
+import pytest
 from msgspec.structs import replace
 from plays import case, chat, error
 from runs import run
@@ -5,9 +6,10 @@ from runs import run
 from llm_canaries.canary.asks import sending, text_ask
 from llm_canaries.canary.budget import Allowance, day_end, day_of, forecast
 from llm_canaries.canary.canary import Cost
-from llm_canaries.canary.holds import Hold, HoldReason, Holds, holds_after, may_confirm
+from llm_canaries.canary.holds import Hold, HoldReason, Holds, holds_after, listing, may_confirm
 from llm_canaries.canary.scenarios.known_good import SCENARIO
 from llm_canaries.canary.scenarios.table import SCENARIOS
+from llm_canaries.wire.exchange import Look, Page
 
 ITS = case(SCENARIO)
 STEP = sending(ITS, text_ask(ITS, "hi", cap=9), "cnry-aaaaaaaaaa")
@@ -36,6 +38,77 @@ def test_a_cooldown_holds_its_model_only():
 def test_a_support_error_holds_its_model_for_an_hour():
     answer = error(STEP, 400, "The 'm' model is not supported when using Codex")
     assert after(answer) == [Hold("g", "m", HoldReason.SUPPORT_ERROR, 4600.0)]
+
+
+def test_a_refused_model_is_not_asked_for_again_until_its_hold_has_passed():
+    """Not by the run that would confirm the failure, and not by the next two that are due half an hour apart."""
+    refusal = run("fail", "ineligible_listed", answers=[error(STEP, 400, "The 'm' model is not supported with Codex")])
+    assert not may_confirm(refusal)
+    holds = Holds()
+    for hold in holds_after(refusal, 1000.0):
+        holds.add(hold)
+    every = SCENARIOS["eligibility"].least_every
+    assert [bool(holds.of("g", "m", 1000.0 + every * due)) for due in (0, 1, 2)] == [True, True, False]
+    assert not holds.of("g", "other", 1000.0 + every)
+
+
+def refused_at(*held):
+    holds = Holds()
+    for model in held:
+        holds.add(Hold("g", model, HoldReason.SUPPORT_ERROR, 4600.0))
+    return holds
+
+
+def test_a_refused_model_that_comes_back_into_the_list_is_asked_for_again():
+    holds = refused_at("m", "n")
+    for ids, left in (({"m", "n"}, True), ({"n"}, True), ({"m", "n"}, False)):
+        holds.saw("g", ids)
+        assert bool(holds.of("g", "m", 1000.0)) is left, ids
+    assert holds.of("g", "n", 1000.0), "it never left the list"
+
+
+def test_a_list_lifts_nothing_elsewhere_and_no_other_hold():
+    holds = refused_at("m")
+    holds.add(Hold("g", "m", HoldReason.RETRY_AFTER, 4600.0))
+    for gateway, ids in (("h", set()), ("h", {"m"}), ("g", set()), ("g", {"m"})):
+        holds.saw(gateway, ids)
+    assert set(holds.of("g", "m", 1000.0)) == {HoldReason.RETRY_AFTER}
+
+
+def test_a_model_refused_once_more_has_to_come_back_once_more():
+    holds = refused_at("m")
+    holds.saw("g", set())
+    holds.add(Hold("g", "m", HoldReason.SUPPORT_ERROR, 9000.0))
+    holds.saw("g", {"m"})
+    assert holds.of("g", "m", 1000.0)
+
+
+@pytest.mark.parametrize(
+    ("pages", "ids"),
+    [
+        ([b'{"data":[{"id":"a"},{"id":"b"}]}'], {"a", "b"}),
+        ([b'{"data":[{"id":"a"}],"has_more":true,"last_id":"a"}', b'{"data":[{"id":"b"}]}'], {"a", "b"}),
+        ([b'{"data":[{"id":"a"}],"has_more":true,"last_id":"a"}'], None),
+        ([b"[]"], None),
+        ([], None),
+    ],
+)
+def test_the_list_that_a_run_read(pages, ids):
+    look = Look(path="/v1/models")
+    answers = [Page(look=look, status=200, headers=(), body=body, fault=None, duration=0.1) for body in pages]
+    assert listing(run("pass", answers=answers)) == ids
+    broken = [replace(answer, fault=error(STEP, 503, "no").fault) for answer in answers]
+    assert listing(run("fail", "x", answers=[chat(STEP, "fine"), *broken])) is None
+
+
+def test_another_page_is_no_list():
+    page = Page(look=Look(path="/health"), status=200, headers=(), body=b'{"data":[]}', fault=None, duration=0.1)
+    assert listing(run("pass", answers=[page])) is None
+
+
+def test_a_model_that_is_not_known_costs_no_hold():
+    assert after(error(STEP, 404, "The model `m` does not exist", "model_not_found")) == []
+    assert not may_confirm(run("fail", "unlisted", answers=[error(STEP, 404, "no such model", "model_not_found")]))
 
 
 def test_an_answer_holds_nothing():

@@ -1,7 +1,8 @@
 import pytest
 
 from llm_canaries.canary.load import Wanted, cases, fits
-from llm_canaries.config.load import load
+from llm_canaries.canary.scenarios.table import SCENARIOS
+from llm_canaries.config.load import ConfigError, load
 from llm_canaries.service.settings import known, read_settings, shipped
 
 TWO = """
@@ -113,3 +114,78 @@ gateways:
         "pre/claude": {"anthropic_messages"},
         "other": {"gemini"},
     }
+
+
+ANTIGRAVITY = """
+gateways:
+  a: {kind: openai-compatible, url: 'http://127.0.0.1:1', models: [antigravity/gemini-3-flash, gpt-5]}
+"""
+
+
+def test_antigravity_models_have_a_matrix_of_their_own():
+    its = [case for case in found(ANTIGRAVITY) if case.model.startswith("antigravity/")]
+    matrix = {case.canary: case.scenario for case in its if case.canary.startswith("antigravity-")}
+    assert matrix == {
+        "antigravity-text": "known-good",
+        "antigravity-tools": "tool-round-trip",
+        "antigravity-image": "tool-result-image",
+        "antigravity-stream": "stream-conformance",
+    }
+    again = [case for case in its if case.scenario in matrix.values() and case.canary not in matrix]
+    assert {case.canary for case in again} == {"tool-result-images"}, "nothing is asked twice"
+    assert not [case for case in found(ANTIGRAVITY) if case.model == "gpt-5" and case.canary in matrix]
+
+
+def test_a_check_of_one_s_own_needs_no_shipped_definition():
+    text = TWO + (
+        "canaries:\n"
+        "  - {scenario: completion, name: mine, gateway: a, models: [gpt-5], params: {prompt: hi, contains: [ho]}}\n"
+        "  - {scenario: http, name: page, gateway: a, models: [gpt-5], every: 1m, severity: critical,\n"
+        "     params: {get: /x}}\n"
+    )
+    mine, page = found(text)
+    assert (mine.dialect, mine.stream, mine.every, mine.severity) == ("openai_chat", False, 600.0, "warning")
+    assert (mine.params.prompt, mine.params.contains) == ("hi", ("ho",))
+    assert (page.every, page.severity, page.params.get) == (60.0, "critical", "/x")
+
+
+def refused(canary):
+    """What is wrong with a configuration that has this canary, a line each."""
+    with pytest.raises(ConfigError) as error:
+        found(f"{TWO}canaries:\n  - {canary}\n")
+    return [str(problem) for problem in error.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ("{prompt: hi, matches: ['(']}", "`(` is not a pattern: missing )"),
+        ("{prompt: hi, json: {'a[': 1}}", "is not a path"),
+        ("{prompt: hi, status: 404, contains: [x]}", "an answer with status 404 has no text"),
+        ("{prompt: hi, output_least: 600}", "do not fit under a `cap` of 512"),
+        ("{prompt: hi, first_within_seconds: 3s, within_seconds: 2s}", "may not come later than the whole answer"),
+        ("{contains: [x]}", "missing parameter"),
+        ("{prompt: hi, contain: [x]}", "did you mean `contains`?"),
+        ("{prompt: hi, finish: [gone]}", "one of"),
+    ],
+)
+def test_a_check_that_makes_no_sense_is_refused_when_the_file_loads(params, words):
+    (problem,) = refused(f"{{scenario: completion, name: mine, gateway: a, params: {params}}}")
+    assert problem.startswith("t:6: ") and words in problem, problem
+
+
+def test_a_model_is_not_tried_more_often_than_every_30_minutes():
+    for canary in ("{use: eligibility, gateway: a, every: 10m}", "{use: spark-eligibility, every: 29m59s}",
+                   "{scenario: eligibility, name: mine, gateway: a, every: 1m}"):  # fmt: skip
+        (problem,) = refused(canary)
+        assert problem.startswith("t:6: `every`: ")
+        assert "is too often for `eligibility`; write at least `30m`" in problem
+    for canary in ("{use: eligibility, gateway: b, every: 30m}", "{use: known-good, gateway: b, every: 1m}"):
+        assert found(f"{TWO}canaries:\n  - {canary}\n")
+
+
+def test_no_shipped_definition_is_run_more_often_than_does_no_harm():
+    definitions, problems = shipped()
+    assert problems == ()
+    for name, definition in definitions.items():
+        assert definition.every >= SCENARIOS[definition.scenario].least_every, name

@@ -35,9 +35,9 @@ def test_run_needs_nothing(tmp_path):
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert " ".join(lines[0].split()) == "canary gateway model dialect stream outcome reason latency tokens"
-    assert lines[-2] == "37 passed."
+    assert lines[-2] == "47 passed."
     assert lines[-1].startswith("Next: canaries run --model mirror/drop-image")
-    assert len(done.stderr.splitlines()) == 37, "one line of progress a run, where there is no terminal"
+    assert len(done.stderr.splitlines()) == 47, "one line of progress a run, where there is no terminal"
     assert list(tmp_path.iterdir()) == [], "a run without --state leaves nothing behind"
 
 
@@ -74,14 +74,13 @@ def test_json_and_junit_files_hold_the_runs(tmp_path):
     done = canaries("run", "--model", "mirror/not-listed", "--json", "a.json", "--junit", "a.xml", cwd=tmp_path)
     assert done.returncode == 1
     runs = json.loads((tmp_path / "a.json").read_text())["runs"]
-    (failed,) = [each for each in runs if each["outcome"] == "fail"]
-    assert (failed["canary"], failed["reason"], failed["fault_domain"]) == (
-        "eligibility",
-        "callable_unlisted",
-        "routing",
-    )
+    failed = [each for each in runs if each["outcome"] == "fail"]
+    assert {(each["canary"], each["reason"], each["fault_domain"]) for each in failed} == {
+        ("eligibility", "callable_unlisted", "routing"),
+        ("catalog", "never_exposed", "routing"),
+    }
     root = ET.parse(tmp_path / "a.xml").getroot()
-    assert (root.attrib["tests"], root.attrib["failures"]) == ("37", "1")
+    assert (root.attrib["tests"], root.attrib["failures"]) == ("47", "2")
 
 
 def test_json_on_standard_output_is_all_there_is_on_it(tmp_path):
@@ -119,7 +118,7 @@ def test_interrupting_leaves_a_table_and_no_traceback(tmp_path):
         out, err = started.communicate(timeout=10)
     assert started.returncode == 130
     assert "Traceback" not in err
-    assert "nothing ran." in out
+    assert "1 passed." in out, "the catalog alone asks no model"
 
 
 class Leaky(BaseHTTPRequestHandler):
@@ -238,7 +237,65 @@ def test_schema_is_a_schema_that_takes_the_default(tmp_path):
 def test_check_says_what_there_is(tmp_path):
     done = canaries("check", cwd=tmp_path)
     assert done.returncode == 0
-    assert "1 gateway(s), 7 canaries, 37 cases" in done.stdout
+    assert "1 gateway(s), 11 canaries, 47 cases" in done.stdout
+
+
+OWN = """\
+gateways:
+  it: {kind: embedded, models: [mirror/healthy]}
+canaries:
+  - scenario: completion
+    name: capital
+    gateway: it
+    dialects: [openai_chat, anthropic_messages]
+    stream: [false, true]
+    params:
+      prompt: "Reply with exactly this and nothing else: Paris"
+      matches: ['(?i)^paris$']
+      finish: [stop]
+      output_most: 64
+      within_seconds: 20s
+  - scenario: http
+    name: list
+    gateway: it
+    params: {get: /v1/models, header: {content-type: ^application/json}, json: {"data[*].id": "mirror/healthy"}}
+  - scenario: http
+    name: raw
+    gateway: it
+    severity: critical
+    params:
+      body: {messages: [{role: user, content: "[{mark}] hi"}], max_tokens: 9}
+      json: {"choices[0].finish_reason": length}
+"""
+
+
+def test_people_s_own_checks_run_and_say_what_differs(tmp_path):
+    (tmp_path / "own.yml").write_text(OWN)
+    done = canaries("run", "--config", "own.yml", "--json", "a.json", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    runs = json.loads((tmp_path / "a.json").read_text())["runs"]
+    told = [(each["canary"], each["dialect"], each["stream"], each["outcome"], each["reason"]) for each in runs]
+    assert told == [
+        ("capital", "openai_chat", False, "pass", None),
+        ("capital", "openai_chat", True, "pass", None),
+        ("capital", "anthropic_messages", False, "pass", None),
+        ("capital", "anthropic_messages", True, "pass", None),
+        ("list", "openai_chat", False, "pass", None),
+        ("raw", "openai_chat", False, "fail", "json_differs"),
+    ]
+    assert '`choices[0].finish_reason` is "stop", expected "length"' in done.stdout
+
+
+def test_own_checks_that_make_no_sense_are_refused_before_anything_runs(tmp_path):
+    bad = OWN.replace("'(?i)^paris$'", "'('").replace("{get: /v1/models,", "{get: /v1/models, path: /x,")
+    kept, _, _ = bad.partition("  - scenario: http\n    name: raw")
+    (tmp_path / "own.yml").write_text(f"{kept}  - {{use: eligibility, gateway: it, every: 10m}}\n")
+    done = canaries("check", "--config", "own.yml", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "`(` is not a pattern: missing )" in done.stderr
+    assert "`path` and `headers` go with a `body`" in done.stderr
+    assert "`10m` is too often for `eligibility`; write at least `30m`" in done.stderr
+    assert done.stderr.splitlines()[-1] == "3 problems; nothing was run."
 
 
 def test_help_imports_no_command(tmp_path):

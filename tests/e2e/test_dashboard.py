@@ -44,7 +44,7 @@ receivers: {nobody: {url: 'json://127.0.0.1:1/', timeout: 1s}}
 canaries:
   - {use: known-good, every: 10s, thresholds: {p95_seconds: {warning: 20s}}}
   - {use: thinking, every: 10s}
-  - {use: eligibility, every: 10s}
+  - {use: eligibility}
   - {use: tool-result-image, every: 10s}
   - {use: usage-parity, every: 10s}
 """
@@ -110,7 +110,7 @@ def test_failing_cases_are_counted_as_the_sidecar_counts_them(running):
 
     wait_until(agrees)
     assert server.query(filled(expression, gateway="fine")) == [({}, 0)]
-    assert server.query(filled(expression, gateway="fine|faulty", canary="usage-parity")) == [({}, 2)]
+    assert server.query(filled(expression, gateway="fine|faulty", canary="usage-parity")) == [({}, 4)]
     assert server.query(filled(expression, model_id="mirror/zero-usage", canary="known-good")) == [({}, 0)]
 
 

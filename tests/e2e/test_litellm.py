@@ -1,8 +1,8 @@
 """LiteLLM's real proxy between us and the mirror: what it breaks is found, and nothing else is.
 
 The proxy runs in a venv of its own (`LITELLM_COMMAND`; .ci/run prepares it). Models go through its `hosted_vllm`
-provider: its `openai` provider sends reasoning asked for in Messages to /v1/responses, which the mirror does not
-speak yet. Settings: baselines.md, "Real peers".
+provider: its `openai` provider sends reasoning asked for in Messages to /v1/responses, which would be another arrow.
+Settings: baselines.md, "Real peers".
 """
 
 import json
@@ -20,7 +20,18 @@ from pathlib import Path
 import pytest
 
 MODELS = ("healthy", "drop-image", "zero-usage", "no-terminal-usage", "ignore-thinking", "not-callable", "stream-cut")
-CELLS = {"tool-result-image": 4, "known-good": 4, "eligibility": 1, "thinking": 2, "usage-parity": 2}
+CELLS = {
+    "tool-result-image": 6,
+    "tool-round-trip": 4,
+    "known-good": 4,
+    "stream-conformance": 2,
+    "thinking": 2,
+    "usage-parity": 2,
+    "routing": 2,
+    "eligibility": 1,
+    "catalog": 1,
+    "negative-control": 1,
+}
 START_SECONDS = 120
 
 pytestmark = pytest.mark.litellm
@@ -138,7 +149,11 @@ def run(configuration, model):
     ("model", "code", "found"),
     [
         ("healthy", 0, {}),
-        ("drop-image", 1, {"tool-result-image": {"dropped_silent": 4}}),
+        (
+            "drop-image",
+            1,
+            {"tool-result-image": {"dropped_silent": 6}, "negative-control": {"[no_companion]": 1}},
+        ),
         ("zero-usage", 1, {"usage-parity": {"zero_usage": 2}, "thinking": {"[counts_absent]": 2}}),
         # the proxy fills in a count by a tokenizer of its own, which is not the provider's
         ("no-terminal-usage", 1, {"usage-parity": {"input_mismatch": 2}}),
@@ -147,19 +162,20 @@ def run(configuration, model):
             "not-callable",
             1,
             {name: {"model_not_supported": count} for name, count in CELLS.items()}
-            | {"eligibility": {"ineligible_listed": 1}},
+            | {"eligibility": {"ineligible_listed": 1}, "catalog": {}},  # listed it is
         ),
-        # the proxy passes a cut stream on as a finished one, usage filled in by itself
+        # the proxy passes a cut stream on as a finished one, usage filled in by itself, calls under the finish of words
         (
             "stream-cut",
             1,
             {
                 "tool-result-image": {"answer_cut": 2},
                 "known-good": {"answer_cut": 2},
+                "tool-round-trip": {"finish_not_tool": 2},
                 "usage-parity": {"input_mismatch": 2},
             },
         ),
     ],
 )
 def test_through_litellm(configuration, model, code, found):
-    assert run(configuration, model) == (code, found)
+    assert run(configuration, model) == (code, {name: reasons for name, reasons in found.items() if reasons})

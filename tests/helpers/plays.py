@@ -18,7 +18,7 @@ def case(scenario, *, dialect="openai_chat", stream=False, model="m", **more):
         dialect=dialect,
         stream=None if scenario.both_ways else stream,
         severity=Severity.CRITICAL,
-        params=more.pop("params", scenario.params()),
+        params=more.pop("params") if "params" in more else scenario.params(),
         **more,
     )
 

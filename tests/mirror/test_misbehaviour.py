@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from llm_canaries.mirror import server
+from llm_canaries.mirror.distortions import FOOTER
 from llm_canaries.mirror.misbehaviour import MISBEHAVIOURS
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.deployed import Deployed
@@ -104,12 +105,17 @@ CHECKS: dict[str, Check] = {
     "stringify-image": Check(lambda g, b: blind(g, b) and (usage(b).input or 0) > 10 * (usage(g).input or 0), "image"),
     "misread-image": Check(lambda g, b: text(b) == "291573", "image"),
     "blind-guess": Check(lambda g, b: text(g) == NUMBER and text(b) == "70707", "image"),
+    "blind": Check(blind, "image"),
     "recall-tool": Check(lambda g, b: b.reply is not None and [c.name for c in b.reply.calls] == ["red"], "image"),
     "reject-image": Check(refused(400, "not role 'tool'"), "image"),
     "reject-media": Check(refused(400, "Could not process image"), "image"),
     "reject-id": Check(refused(400, "does not match any tool call"), "image"),
     "reject-order": Check(refused(400, "must be a response to"), "image"),
     "drop-tools": Check(lambda g, b: names(g) == ["red", "blue"] and names(b) == [] and text(b) == "ok", "call"),
+    "lost-calls": Check(lambda g, b: names(g) == ["red", "blue"] and names(b) == [] and b.reply is not None
+                        and b.reply.finish == "tool", "call"),
+    "no-call-start": Check(lambda g, b: names(g) == ["red", "blue"] and not any(names(b)) and len(b.body) > 200, "call",
+                           stream=True),
     "rename-tools": Check(lambda g, b: names(b) == ["proxy_red", "proxy_blue"], "call"),
     "one-call": Check(lambda g, b: names(b) == ["red"] and codes(b) == codes(g)[:1], "call"),
     "drop-arguments": Check(lambda g, b: codes(g) == ["11", "22"] and codes(b) == [None, None], "call"),
@@ -165,12 +171,16 @@ CHECKS: dict[str, Check] = {
     "not-callable": Check(refused(400, "is not supported", R.MODEL_NOT_SUPPORTED)),
     "ineligible": Check(refused(400, "is not supported", R.MODEL_NOT_SUPPORTED)),
     "aliased": Check(lambda g, b: b.reply is not None and b.reply.model == "mirror/fallback" and text(b) == text(g)),
+    "catch-all": Check(lambda g, b: b.fault is None and text(b) == text(g)),
+    "catch-all-unknown": Check(lambda g, b: b.fault is None and text(b) == text(g)),
     "suspended": Check(refused(503, "auth_unavailable", R.NO_CREDENTIAL)),
     "cooling": Check(refused(429, "cooling down", R.COOLDOWN)),
     "quota-exhausted": Check(refused(429, "current quota", R.QUOTA_EXHAUSTED)),
     "wrong-answer": Check(lambda g, b: text(b) == "I cannot do that." and b.fault is None),
     "empty-answer": Check(lambda g, b: b.fault is not None and b.fault.reason is R.EMPTY_ANSWER and text(b) == ""),
     "stale-answer": Check(lambda g, b: text(b) == "739152" != text(g)),
+    "footer": Check(lambda g, b: text(b).startswith(text(g)) and FOOTER in text(b)),
+    "masked-words": Check(lambda g, b: (text(g), text(b)) == ("Paris", "***"), ask="word"),
     "filtered-answer": Check(lambda g, b: b.reply is not None and b.reply.finish == "filter" and text(b) == ""),
     "odd-finish": Check(lambda g, b: b.reply is not None and b.reply.finish_native == "network_error"),
     "html-200": Check(ends_as(R.HTML)),
@@ -212,6 +222,8 @@ def turns(kind: str, draw: Draw) -> tuple[Message, ...]:
         made = (ToolCall("call_1", "red", "{}"), ToolCall("call_2", "blue", "{}"))
         shown = (ToolResult("call_1", (Text("The number is 11."),)), ToolResult("call_2", (Text("The number is 22."),)))
         return (Message("user", (Text(BOTH),)), Message("assistant", made), Message("tool", shown))
+    if kind == "word":
+        return (Message("user", (Text("Reply with exactly this and nothing else: Paris"),)),)
     if kind != "image":
         return (Message("user", (Text(f"Reply with exactly this and nothing else: {NUMBER}"),)),)
     picture = b64encode(png.draw_number(NUMBER, draw)).decode()
@@ -290,5 +302,5 @@ async def test_stream_models_answer_well_when_not_streamed(
 async def test_what_is_listed(mirror_url: str, session: aiohttp.ClientSession) -> None:
     async with session.get(f"{mirror_url}/v1/models") as response:
         page = await response.json()
-    hidden = {"mirror/not-listed", "mirror/ineligible"}
+    hidden = {"mirror/not-listed", "mirror/ineligible", "mirror/catch-all-unknown"}
     assert {each["id"] for each in page["data"]} == {f"mirror/{name}" for name in MISBEHAVIOURS} - hidden

@@ -163,3 +163,19 @@ def test_usage_adds_up() -> None:
     assert usage is not None and usage.input == count_input(asked)
     assert usage.total_reported == (usage.input or 0) + (usage.output or 0)
     assert usage.broken == ()
+
+
+def results(*numbers: str, draw: Draw, calls: tuple[str, ...] = ("a", "b")) -> tuple[Message, ...]:
+    """Calls in the order of `calls`, and results in that of `a`, `b`."""
+    made = tuple(ToolCall(id, "page", "{}") for id in calls)
+    shown = tuple(ToolResult(id, (picture(number, draw),)) for id, number in zip("ab", numbers, strict=True))
+    return Message("assistant", made), Message("tool", shown)
+
+
+def test_several_pictures_are_told_in_the_order_of_their_calls(draw: Draw) -> None:
+    both = "Reply with only the numbers shown in the images."
+    assert replied(both, *results("4711", "2602", draw=draw)).text == "4711, 2602"
+    assert replied(both, *results("4711", "2602", draw=draw, calls=("b", "a"))).text == "2602, 4711"
+    hoisted = Message("user", (picture("4711", draw), picture("2602", draw)))
+    assert replied(both, hoisted).text == "4711, 2602"
+    assert replied("Reply with only the number shown.", hoisted).text == "2602"

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -34,6 +35,7 @@ RATIOS = sorted({rule.name for rule in ALERTS if "ratio_lower" in rule.expressio
 INTERVALS = (1, 5, 30)
 
 
+@cache
 def read(path: Path):
     def files(pattern: str) -> dict[str, str]:
         return {pattern: (path.parent / pattern).read_text(encoding="utf-8")}

@@ -3,13 +3,17 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from llm_canaries.rules.evaluate import evaluate
 from llm_canaries.rules.load import load
+from llm_canaries.rules.outputs import Outputs
 from llm_canaries.rules.promql.parse import parse
 from llm_canaries.rules.reach import shape_of
+from llm_canaries.rules.window import Window, slots_needed
 from llm_canaries.service.rule_checks import examine, on_page
-from llm_canaries.service.vocabulary import our_world, page_world
+from llm_canaries.service.vocabulary import our_world, page_series, page_world
 
 PAGE = """
 # TYPE requests_total counter
@@ -157,3 +161,33 @@ def test_what_begins_on_an_idle_orchestrator():
     assert note.startswith("HPAMetricsMissing begins on this page at once")
     busy = [each.split()[0] for each in on_page(groups, page("orchestrator_metrics.txt"))]
     assert busy == []
+
+
+@here
+def test_they_are_evaluated_unchanged_over_a_scraped_page():
+    """Eleven minutes of a deep queue and lost messages: what fires is what the rules say, and none of them fails."""
+    groups = load({path.name: path.read_text(encoding="utf-8") for path in RULES})
+    (text,) = page("orchestrator_metrics.txt").values()
+    series = page_series(text)
+    names = [labels for labels, _ in series]
+    window = Window(slots_needed(30.0, 4200.0), 4200.0)
+    window.align(names)
+    states, outputs, firing = {}, Outputs(30.0, 4200.0), {}
+    for step in range(22):
+        at = 10_000.0 + 30.0 * step
+        values = [_moved(labels, value, step) for labels, value in series]
+        window.append(at, np.array(values))
+        for number, group in enumerate(groups):
+            found = evaluate(group, window, at, states.get(number, ()), outputs)
+            assert found.problems == ()
+            states[number] = found.states
+            firing |= {alert.labels["alertname"]: alert for alert in found.firing}
+    assert set(firing) == {"QueueDepthHigh", "HighDeadLetterRate"}
+    assert firing["QueueDepthHigh"].value == 150.0
+    assert "{{" not in "".join(firing["QueueDepthHigh"].annotations.values())
+
+
+def _moved(labels, value, step):
+    if labels["__name__"] == "orchestrator_queue_depth" and labels["queue"] == "plan.steps":
+        return 150.0
+    return value + 60.0 * step if labels["__name__"] == "orchestrator_queue_dead_letters_total" else value

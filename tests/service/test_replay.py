@@ -79,6 +79,7 @@ def test_what_left_no_history_is_said():
     names = {rule.name for group in judged for rule in group.rules}
     assert {"KnownGoodFailing", "KnownGoodErrorRatio", "GatewayRateLimited", "AntigravityTrend"} <= names
     assert not names & set(left)
+    assert "ProviderErrorRatio" in left, "what it selects is recorded, but from traffic that left no history"
 
 
 CONFIG = """

@@ -53,6 +53,7 @@ def test_a_group_keeps_its_interval_and_missed_ones_are_counted():
     assert course.turn(30.0) == ["Down home"]
     assert course.turn(15.0) == []
     assert course.count("rule_group_iterations_missed_total", group="g") == 0
+    assert course.count("rule_group_last_evaluation_timestamp_seconds", group="g") == course.at
     course.turn(240.0)
     assert course.count("rule_group_iterations_missed_total", group="g") == 3
     course.turn(60.0)
@@ -219,6 +220,17 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path):
     assert any("`canary` is not a pack; did you mean `canaries`?" in each for each in told)
     with pytest.raises(ConfigError, match="did you mean `GatewayDown`"):
         read_groups(RulesConfig(disable=("GatewayDwon",)))
+
+
+def test_a_rule_that_looks_back_farther_than_is_held_is_refused(tmp_path):
+    """At load, not with an error at every evaluation."""
+    (tmp_path / "far.yml").write_text(groups("{alert: Far, expr: 'rate(x[7d]) > 1'}"))
+    config = RulesConfig(packs=(), files=(str(tmp_path / "far.yml"),))
+    with pytest.raises(ConfigError, match=r"rule `Far`: looks back 168 h, and `rules.history` is 3 h"):
+        read_groups(config)
+    assert read_groups(config.model_copy(update={"history": 700_000.0}))
+    (empty,) = read_groups(config.model_copy(update={"disable": ("Far",)}))
+    assert empty.rules == ()
 
 
 async def test_five_thousand_rules_are_loaded_beside_the_loop():

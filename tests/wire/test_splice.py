@@ -66,6 +66,7 @@ NO_JSON = (msgspec.DecodeError, UnicodeError)
         pytest.param(b'"' + LONG + b'"', id="nothing else"),
         pytest.param(b' \n"' + LONG + b'"\n', id="blanks around it"),
         pytest.param(b'{"a":"' + LONG + b'","a":"' + LONG + b'x"}', id="a key twice"),
+        pytest.param(b'["' + LONG + b'",0.1000000000000000055]', id="a number that no double is"),
         pytest.param(b'["' + b'","'.join([LONG] * 12) + b'"]', id="twelve of them"),
     ],
 )
@@ -89,7 +90,6 @@ def test_the_value_is_what_it_is_without_splicing(body: bytes) -> None:
         pytest.param(b'["a"' + LONG + b'"b"]', id="... in an array"),
         pytest.param(b'["a" "' + LONG + b'"]', id="no comma"),
         pytest.param(b'["a":"' + LONG + b'"]', id="a colon in an array"),
-        pytest.param(b'["' + LONG + b'",1e999]', id="a number beyond all numbers"),
         pytest.param(b'["' + LONG + b'"]]', id="something after the end"),
     ],
 )

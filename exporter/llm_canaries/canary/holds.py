@@ -1,12 +1,16 @@
 """When runs are withheld, and until when: a canary must not cause the outage it looks for (DESIGN 5.6, 5.13)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from enum import StrEnum
 
 from msgspec import Struct
 
 from llm_canaries.canary.canary import Run
+from llm_canaries.canary.scenarios.catalog import listed, more
+from llm_canaries.wire.dialects import DIALECTS
+from llm_canaries.wire.exchange import Page
 from llm_canaries.wire.fault import Fault, FaultReason
+from llm_canaries.wire.json import WireError, decode_object
 
 
 class HoldReason(StrEnum):
@@ -31,6 +35,8 @@ LONGEST = 24 * 3600.0
 SUPPORT_HOLD = 3600.0  # CLIProxyAPI suspends such a model for 12 hours anyway (cliproxyapi.md 4.5)
 
 _WAITS = {FaultReason.RATE_LIMITED, FaultReason.COOLDOWN, FaultReason.QUOTA_EXHAUSTED}
+
+_LISTS = frozenset(dialect.models_path for dialect in DIALECTS.values())
 
 # after these another ask at once would change the gateway's own state (DESIGN 5.5)
 _UNCONFIRMED = _WAITS | {
@@ -69,16 +75,44 @@ def faults(run: Run) -> list[Fault]:
     return [answer.fault for answer in run.answers if answer.fault is not None]
 
 
+def listing(run: Run) -> Set[str] | None:
+    """The ids of the model list that `run` read, None where it read none, or not the whole of it."""
+    pages = [each for each in run.answers if isinstance(each, Page) and each.look.path.partition("?")[0] in _LISTS]
+    if not pages or any(page.fault is not None for page in pages):
+        return None
+    try:
+        said = [decode_object(page.body) for page in pages]
+        return None if more(said[-1]) else {each for page in said for each in listed(page)}
+    except WireError:
+        return None
+
+
 class Holds:
     """The holds in force: the longest of each gateway, model and reason."""
 
     def __init__(self) -> None:
         self._until: dict[tuple[str, str, HoldReason], float] = {}
+        self._hidden: set[tuple[str, str]] = set()
 
     def add(self, hold: Hold) -> None:
         """Puts `hold` in force, unless a longer one of its kind is."""
         key = (hold.gateway, hold.model, hold.reason)
+        if hold.reason is HoldReason.SUPPORT_ERROR:
+            self._hidden.discard((hold.gateway, hold.model))
         self._until[key] = max(hold.until, self._until.get(key, 0.0))
+
+    def saw(self, gateway: str, ids: Set[str]) -> None:
+        """Lifts the hold of a model that was refused once it is back in the list that had lost it.
+
+        To go out of the list is no news: a gateway hides what was refused (cliproxyapi.md 4.5).
+        """
+        for key in [key for key in self._until if key[0] == gateway and key[2] is HoldReason.SUPPORT_ERROR]:
+            model = key[:2]
+            if key[1] not in ids:
+                self._hidden.add(model)
+            elif model in self._hidden:
+                del self._until[key]
+                self._hidden.discard(model)
 
     def of(self, gateway: str, model: str, now: float) -> Mapping[HoldReason, float]:
         """The reasons to withhold a run of `model` at `gateway`, each with its end."""

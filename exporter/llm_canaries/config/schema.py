@@ -193,6 +193,7 @@ class RulesConfig(Shape):
         default=None, description="your own rule files or folders"
     )
     disable: tuple[Line, ...] = Field(default=(), description="names of alerts to leave out")
+    history: Duration = Field(default=10_800.0, description="how far rules may look back, `3h` if absent")
 
 
 class ServerConfig(Shape):

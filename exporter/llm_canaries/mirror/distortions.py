@@ -1,5 +1,6 @@
 """The ways in which a fault model bends what is seen, said or counted; each is a pure function."""
 
+import re
 from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
@@ -23,6 +24,7 @@ from llm_canaries.wire.message import (
 
 PLACEHOLDER = "[image omitted: image/png of 224 x 224 pixels, which this model does not support]"
 OTHER_MODEL = "mirror/fallback"
+FOOTER = "Free models for everybody, see page 1 of 12"
 FIXED_REASONING = 700  # tokens a model spends that no longer listens
 
 
@@ -82,6 +84,19 @@ def with_text(reply: Reply, text: str) -> Reply:
     """The reply with other words, thoughts kept."""
     kept = tuple(part for part in reply.content if isinstance(part, Thought))
     return replace(reply, content=(*kept, Text(text)) if text else kept)
+
+
+def with_footer(ask: Ask, reply: Reply) -> Reply:
+    """Words of the gateway's own under every answer in words."""
+    return with_text(reply, f"{reply.text}\n\n{FOOTER}") if reply.text else reply
+
+
+def masked(ask: Ask, reply: Reply) -> Reply:
+    """Stars for every word that begins with a capital."""
+    return with_text(reply, _NAME.sub("***", reply.text)) if _NAME.search(reply.text) else reply
+
+
+_NAME = re.compile(r"\b[A-Z][a-z]+\b")
 
 
 def filtered(ask: Ask, reply: Reply) -> Reply:

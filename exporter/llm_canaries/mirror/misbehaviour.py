@@ -173,6 +173,8 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
     "wrong-answer": M(help="says something else", say=lambda ask, reply: d.with_text(reply, "I cannot do that.")),
     "empty-answer": M(help="no content, finished", say=lambda ask, reply: d.with_text(reply, "")),
     "stale-answer": M(help="a cached answer to somebody else", say=lambda ask, reply: d.with_text(reply, "739152")),
+    "footer": M(help="an advertisement is put under every answer", say=d.with_footer),
+    "masked-words": M(help="a guardrail masks what it takes for a name", say=d.masked),
     "filtered-answer": M(help="a filter takes the answer away", say=d.filtered),
     "odd-finish": M(help="a finish reason nobody documented", body=bodies.odd_finish),
     # transport

@@ -51,6 +51,7 @@ class Alerting:
         self._buried: dict[str, int] | None = None
         self._ticking = asyncio.Lock()
         self._memory = RuleMemory(database)
+        self._receives = False
 
     def parse(self, settings: Settings) -> Rulebook | None:
         """The rules of `settings`, None where a Prometheus evaluates them. Raises ConfigError for any problem.
@@ -197,6 +198,7 @@ class Alerting:
         for name in config.receivers:
             for outcome in Outcome:
                 self._sent(name, outcome.value, 0)
+        self._receives = bool(config.receivers)  # with none, delivering ends at once
         self._outbox = Outbox(
             self._database, receivers_of(config), clock=self._clock, draw=self._draw, on_result=self._sent
         )
@@ -219,7 +221,7 @@ class Alerting:
 
     def _revive(self) -> None:
         """Starts delivering anew where it ended by an error: a message must not wait for somebody to look."""
-        if self._outbox is not None and self._tasks and self._tasks[0].done():
+        if self._outbox is not None and self._receives and self._tasks and self._tasks[0].done():
             error = None if self._tasks[0].cancelled() else self._tasks[0].exception()
             log.error("deliveries had ended and are started anew: %r", error)
             self._tasks[0] = asyncio.create_task(self._outbox.run())

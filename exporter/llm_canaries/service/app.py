@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from llm_canaries.canary.budget import Allowance, cost_of, day_end, day_of
 from llm_canaries.canary.canary import Case, Outcome, Run
-from llm_canaries.canary.holds import Hold, HoldReason, Holds, holds_after, may_confirm
+from llm_canaries.canary.holds import Hold, HoldReason, Holds, holds_after, listing, may_confirm
 from llm_canaries.canary.ledger import Availability, Ledger
 from llm_canaries.canary.load import Wanted, cases
 from llm_canaries.canary.run import Lane, run_case
@@ -241,6 +241,8 @@ class Sidecar:
         self.gateway_metrics.answered(run, now)
         for hold in holds_after(run, now):
             self.holds.add(hold)
+        if (ids := listing(run)) is not None:
+            self.holds.saw(case.gateway, ids)
         assert self.plant is not None
         number = await self.store.keep(run, confirmation=confirmation, redactor=self.plant.settings.redactor)
         self.last_runs[case.key] = (number, run)

@@ -13,6 +13,7 @@ from llm_canaries.canary.run import Lane, run_case
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.config.schema import Config
 from llm_canaries.proxy.clock import Clock
+from llm_canaries.proxy.gateway import Gateway
 from llm_canaries.service.assembly import Assembly, assemble
 from llm_canaries.service.lane import GatewayLane
 from llm_canaries.wire.exchange import Via
@@ -22,12 +23,16 @@ MIRROR_IN_FLIGHT = 8  # asks at once where only our own mirror answers; a deploy
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """What to run: the cases of `config`, how often, and how many at once at one gateway (None: as is kind)."""
+    """What to run: the cases of `config`, how often, and how many at once at one gateway (None: as is kind).
+
+    `bend` stands between the cases and every gateway: how a fault is put into a core that has none.
+    """
 
     config: Config
     cases: Sequence[Case]
     repeat: int = 1
     concurrency: int | None = None
+    bend: Callable[[Gateway], Gateway] = lambda gateway: gateway
 
 
 async def gate(
@@ -43,7 +48,7 @@ async def gate(
     async with AsyncExitStack() as stack:
         wanted = {case.gateway for case in order.cases}
         assembly = await assemble(stack, order.config, wanted, clock, learn)
-        lanes = {name: _lanes(assembly, name, clock, order.concurrency) for name in wanted}
+        lanes = {name: _lanes(assembly, name, clock, order) for name in wanted}
         play = _Playing(assembly, lanes, clock, draw, redact, report)
         async with asyncio.TaskGroup() as tasks:
             started = [tasks.create_task(play.case(case, order.repeat)) for case in order.cases]
@@ -87,8 +92,8 @@ class _Playing:
         return runs
 
 
-def _lanes(assembly: Assembly, name: str, clock: Clock, concurrency: int | None) -> Mapping[Via, Lane]:
+def _lanes(assembly: Assembly, name: str, clock: Clock, order: Order) -> Mapping[Via, Lane]:
     gentle = 1 if name not in assembly.mirrored else MIRROR_IN_FLIGHT
-    return {"gateway": GatewayLane(assembly.gateways[name], clock, concurrency or gentle)}
+    return {"gateway": GatewayLane(order.bend(assembly.gateways[name]), clock, order.concurrency or gentle)}
 
 

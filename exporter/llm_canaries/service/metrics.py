@@ -92,6 +92,7 @@ _SIDECAR = (
     Family("schedule_lag_seconds", "histogram", (), "Time from a run's due time to its start.", _LAGS),
     Family("runs_in_flight", "gauge", (), "Runs under way."),
     Family("rule_group_last_duration_seconds", "gauge", ("group",), "Duration of the group's last evaluation."),
+    Family("rule_group_last_evaluation_timestamp_seconds", "gauge", ("group",), "When the group was last evaluated."),
     Family("rule_evaluation_failures_total", "counter", ("group",), "Rules of the group that could not be evaluated."),
     Family("rule_group_iterations_missed_total", "counter", ("group",), "Evaluations skipped: one took too long."),
     Family("alerts", "gauge", ("alertname", "severity", "state"), "Alerts by state."),

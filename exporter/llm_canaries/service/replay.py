@@ -51,10 +51,17 @@ class CaseFacts(Struct, frozen=True):
 
 def covered(groups: Sequence[RuleGroup]) -> tuple[tuple[RuleGroup, ...], list[str]]:
     """The groups with the rules that a replay can judge, and the names of the alerts that it cannot."""
-    made = {rule.name for group in groups for rule in group.rules if rule.kind == "record"}
+    known = set(COVERED)
+    while more := {
+        rule.name
+        for group in groups
+        for rule in group.rules
+        if rule.kind == "record" and rule.names is not None and rule.names <= known
+    } - known:
+        known |= more
     judged, left = [], set()
     for group in groups:
-        kept = tuple(rule for rule in group.rules if rule.names is not None and rule.names <= COVERED | made)
+        kept = tuple(rule for rule in group.rules if rule.names is not None and rule.names <= known)
         left |= {rule.name for rule in group.rules if rule.kind == "alert" and rule not in kept}
         judged.append(group.only(kept))
     return tuple(group for group in judged if group.rules), sorted(left)
@@ -79,7 +86,7 @@ class Replay:
         open_: dict[tuple[tuple[str, str], ...], float] = {}
         found: list[Spell] = []
         version, at = -1, start
-        while at <= end:
+        while True:
             self._advance(at)
             if self._board.version != version:
                 window.align(self._board.names())
@@ -96,7 +103,9 @@ class Replay:
                 }
             found += [_spell(each, open_.pop(each), at) for each in [*open_] if each not in firing]
             open_ |= {each: at for each in firing if each not in open_}
-            at += step
+            if at >= end:
+                break
+            at = min(at + step, end)
         found += [_spell(identity, began, None) for identity, began in open_.items()]
         return sorted(found, key=lambda spell: (spell.began, spell.alertname))
 

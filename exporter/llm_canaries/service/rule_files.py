@@ -28,6 +28,12 @@ def read_groups(config: RulesConfig) -> tuple[RuleGroup, ...]:
     except ConfigError as error:
         problems += error.problems
     names = {rule.name for group in groups for rule in group.rules}
+    problems += [
+        Problem(group.file, rule.line, _too_far(group.name, rule.name, rule.reach, config.history))
+        for group in groups
+        for rule in group.without(config.disable).rules
+        if rule.reach > config.history
+    ]
     if not problems:
         problems += [
             Problem("rules.disable", 1, f"{quoted(name)} is not an alert; {allowed(name, names)}")
@@ -53,6 +59,11 @@ def _texts(config: RulesConfig) -> tuple[dict[str, str], list[Problem]]:
         texts |= found
         problems += wrong
     return texts, problems
+
+
+def _too_far(group: str, rule: str, reach: float, most: float) -> str:
+    back = f"looks back {reach / 3600:.3g} h, and `rules.history` is {most / 3600:.3g} h"
+    return f"group {quoted(group)}, rule {quoted(rule)}: {back}; raise it, or disable the rule"
 
 
 def _by_default(packs: dict[str, Pack]) -> Iterable[str]:

@@ -17,7 +17,6 @@ from llm_canaries.rules.vector import NAME, Floats
 from llm_canaries.rules.window import LOOKBACK, Window, slots_needed
 from llm_canaries.service.board import Board
 
-MOST_SPAN = 3 * 3600.0  # seconds that the window reaches back at most, whatever the rules ask for
 MOST_SERIES = 100_000
 COUNT_EVERY = 60.0  # seconds between two counts of all samples, which reads the whole window, where that is large
 COUNTED_BYTES = 16 * 2**20
@@ -45,6 +44,7 @@ class _Turn(Struct):
     """When a group was last evaluated, by the monotonic clock, and how that went."""
 
     at: float
+    wall: float = 0.0
     duration: float = 0.0
     failures: int = 0
     missed: int = 0
@@ -60,7 +60,7 @@ class Rulebook:
     def __init__(self, groups: tuple[RuleGroup, ...], interval: float, monotonic: Callable[[], float]) -> None:
         self.groups = groups
         self._interval, self._monotonic = interval, monotonic
-        span = min(MOST_SPAN, max([LOOKBACK, *(group.reach for group in groups)]))
+        span = max([LOOKBACK, *(group.reach for group in groups)])  # bounded where the rules are read
         self.window = Window(slots_needed(interval, span), span, MOST_SERIES)
         self.outputs = Outputs(interval, span)
         self._span = span
@@ -173,6 +173,7 @@ class Rulebook:
             turn = self._turns.get(number) or _Turn(0.0)
             name = group.name
             board.set_named("llm_sidecar_rule_group_last_duration_seconds", turn.duration, group=name)
+            board.set_named("llm_sidecar_rule_group_last_evaluation_timestamp_seconds", turn.wall, group=name)
             board.add(board.slot("llm_sidecar_rule_evaluation_failures_total", group=name), turn.failures)
             board.add(board.slot("llm_sidecar_rule_group_iterations_missed_total", group=name), turn.missed)
             turn.failures = turn.missed = 0
@@ -202,7 +203,7 @@ class Rulebook:
         if first and self._kept:
             states = restored(group, states, self._kept, now)
         self._states[number] = states
-        turn.duration = self._monotonic() - started
+        turn.duration, turn.wall = self._monotonic() - started, now
         turn.failures += len(found.problems)
         turn.problems = found.problems
         return found
@@ -215,7 +216,7 @@ class Rulebook:
             for group in self.groups
             for rule in group.rules
             if (rule.hold or rule.reach > LOOKBACK)
-            and since <= max(rule.hold, min(rule.reach, self._span) if rule.reach > LOOKBACK else 0.0)
+            and since <= max(rule.hold, rule.reach if rule.reach > LOOKBACK else 0.0)
         }
 
     def _alerts(self) -> list[Alert]:

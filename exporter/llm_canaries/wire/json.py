@@ -1,11 +1,13 @@
 """JSON as the dialects need it: untyped decoding, and lookups that never raise on strangers' data."""
 
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
 from llm_canaries.wire import splice
+from llm_canaries.wire.digits import Digits, number
 
 Object: TypeAlias = dict[str, Any]
 V = TypeVar("V")
@@ -16,7 +18,7 @@ class WireError(ValueError):
     """Bytes that a dialect cannot read; the message says where and what was expected."""
 
 
-_DECODER = msgspec.json.Decoder()
+_DECODER = msgspec.json.Decoder(float_hook=number)
 _ENCODER = msgspec.json.Encoder()
 HOLE = splice.HOLE
 quoted: Callable[[str], bytes] = _ENCODER.encode
@@ -45,7 +47,7 @@ def encode(value: object) -> bytes:
     """`value` as compact JSON. Raises WireError where it is nested too deeply for the stack that is left."""
     try:
         return _ENCODER.encode(value)
-    except TypeError:  # what it cannot encode may be a Large
+    except TypeError:  # what it cannot encode may be a Large or Digits
         return splice.encode(value)
     except RecursionError:
         raise WireError("nested too deeply") from None
@@ -81,6 +83,9 @@ def take(said: Object, key: str, wanted: type[V], where: str = "") -> V | None:
 def take_number(said: Object, key: str) -> float | None:
     """Pops `key`: a number (true is none), or None where it is null or absent. Raises WireError."""
     value = said.pop(key, None)
+    if isinstance(value, Digits):
+        want(isfinite(value), f"{key}: expected a number of reasonable size")
+        return float(value)
     if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
         return value
     raise WireError(f"{key}: expected number, got {kind(value)}")

@@ -4,10 +4,13 @@ from collections.abc import Iterable, Mapping
 
 from llm_canaries.wire.exchange import Loss
 from llm_canaries.wire.json import Object
-from llm_canaries.wire.message import Extra
+from llm_canaries.wire.message import Extra, Opaque, Part
 
 AROUND = "around"
 """The key of `extra` under which fields stand that chat keeps beside a nested object, not inside it."""
+
+
+_LONGEST = 80  # characters of a name that strangers chose
 
 
 class Losses:
@@ -24,6 +27,25 @@ class Losses:
         """Declares that `what` at `where` was not said, or was said otherwise."""
         self._found.append(Loss(where, what))
 
+    def part(self, where: str, part: Part) -> None:
+        """Declares that `part` was not said."""
+        self.add(where, f"opaque {_kind(part.block)}" if isinstance(part, Opaque) else type(part).__name__.lower())
+
+    def tool(self, tool: Opaque) -> None:
+        """Declares that `tool`, which only its own dialect knows, was not said."""
+        self.add("tools", f"tool of type {_kind(tool.block)}")
+
+    def plain(self, where: str) -> None:
+        """Declares that a refusal is said as any other words are."""
+        self.add(where, "refusal, said as text")
+
+    def unsaid(self, where: str, extra: Extra) -> None:
+        """Declares that no key of `extra` was said, whoever spoke."""
+        beside = extra.get(AROUND)
+        for key, value in (*extra.items(), *(beside.items() if isinstance(beside, Mapping) else ())):
+            if key != AROUND and value is not None:
+                self.add(where, f"field {key}")
+
     def take(self, lost: Iterable[Loss]) -> None:
         """Declares what was `lost` elsewhere."""
         self._found += lost
@@ -34,13 +56,16 @@ class Losses:
             return {}
         if self.same:
             return dict(extra)
-        beside = extra.get(AROUND)
-        for key, value in (*extra.items(), *(beside.items() if isinstance(beside, Mapping) else ())):
-            if key != AROUND and value is not None:
-                self.add(where, f"field {key}")
+        self.unsaid(where, extra)
         return {}
 
     @property
     def found(self) -> tuple[Loss, ...]:
         """The losses declared so far, in order."""
         return tuple(self._found)
+
+
+def _kind(block: Extra) -> str:
+    """What a block calls itself, or what it holds."""
+    type = block.get("type")
+    return (type if isinstance(type, str) and type else ", ".join(block) or "nothing")[:_LONGEST]

@@ -10,18 +10,20 @@ from typing import Any
 
 import msgspec
 
+from llm_canaries.wire.digits import Digits, number
+
 LARGE = 64 * 1024  # bytes; a smaller string is not worth the look
 _STEP = LARGE // 2
 _SEEN_FREED = 8 * 1024 * 1024  # bytes
 _AFTER_A_STRING = frozenset(b" \t\r\n,:]}")
 HOLE = msgspec.Raw(b"\0")
 """A place in JSON for what comes later: no JSON holds this byte."""
-_DECODER = msgspec.json.Decoder()
+_DECODER = msgspec.json.Decoder(float_hook=number)
 _ENCODER = msgspec.json.Encoder()
 
 
 def decode(body: bytes) -> Any:
-    """The JSON value of `body`, the very same that msgspec makes of it. Raises what msgspec raises."""
+    """The JSON value of `body`, the very same that msgspec makes of it with `number`. Raises what msgspec raises."""
     found = _plain_strings(body)
     if not found:
         return _DECODER.decode(body)
@@ -37,7 +39,7 @@ def decode(body: bytes) -> Any:
 
     def put_back(literal: str) -> Any:
         if literal not in texts:
-            return _DECODER.decode(literal)
+            return number(literal)
         asked.append(literal)
         return texts[literal]
 
@@ -69,10 +71,12 @@ def string(head: str, data: str) -> str | Large:
 
 
 def encode(value: object) -> bytes:
-    """`value`, which holds a Large, as compact JSON. Raises what msgspec raises."""
+    """`value`, which may hold Large and Digits, as compact JSON. Raises what msgspec raises."""
     large: list[Large] = []
 
     def put_off(found: object) -> msgspec.Raw:
+        if isinstance(found, Digits):
+            return msgspec.Raw(found.literal.encode())
         if not isinstance(found, Large):
             raise TypeError(f"not JSON: {type(found).__name__}")
         large.append(found)

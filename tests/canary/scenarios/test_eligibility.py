@@ -68,6 +68,13 @@ def test_no_list_is_undecided_and_a_broken_list_is_a_failure():
     assert play(SCENARIO, look(Fault(reason=FaultReason.HTML, status=200)))[0].reason == "html"
 
 
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_a_provider_without_a_list_behind_the_embedded_core_is_no_failure(status):
+    fault = Fault(reason=FaultReason.UPSTREAM_ERROR, status=status, message="up: no model list")
+    finding = play(SCENARIO, lambda step: models(step, fault=fault) if isinstance(step, Look) else OK(step))[0]
+    assert (finding.outcome, finding.reason) == ("inconclusive", "listing_absent")
+
+
 def test_without_a_list_a_refusal_keeps_its_own_reason():
     no_list = Fault(reason=FaultReason.NO_ROUTE, status=404)
     answers = lambda step: models(step, fault=no_list) if isinstance(step, Look) else NOT_FOUND(step)  # noqa: E731

@@ -1,21 +1,43 @@
 from base64 import b64decode
 
 import pytest
-from plays import chat, counts, error, play
+from plays import case, chat, counts, error, play
 
-from llm_canaries.canary.scenarios.tool_result_image import SCENARIO, numbers
+from llm_canaries.canary.scenarios.tool_result_image import SCENARIO, Params, numbers, several
 from llm_canaries.wire import png
-from llm_canaries.wire.message import Image, ToolResult
+from llm_canaries.wire.json import WireError
+from llm_canaries.wire.message import Image, ToolCall, ToolResult
+from llm_canaries.wire.profile import ModelFacts
+
+
+def parts_of(step, kind):
+    return [part for message in step.ask.messages for part in message.content if isinstance(part, kind)]
+
+
+def images_of(step):
+    """The pictures in the step's tool results, none in its twin without."""
+    return [part for result in parts_of(step, ToolResult) for part in result.content if isinstance(part, Image)]
 
 
 def image_of(step):
-    """The picture in the step's tool result, None in its twin without."""
-    (result,) = (p for m in step.ask.messages for p in m.content if isinstance(p, ToolResult))
-    return next((part for part in result.content if isinstance(part, Image)), None)
+    return next(iter(images_of(step)), None)
+
+
+def is_control(step):
+    return not parts_of(step, ToolResult)
+
+
+def read(image):
+    return png.read_number(b64decode(image.data))
 
 
 def shown(step):
-    return png.read_number(b64decode(image_of(step).data))
+    return read(image_of(step))
+
+
+def sees_users(answers):
+    """`answers`, by a model that reads the picture of the control."""
+    return lambda step: chat(step, read(*parts_of(step, Image))) if is_control(step) else answers(step)
 
 
 def blind(cost, said="NONE"):
@@ -67,9 +89,48 @@ def test_the_number_is_nowhere_but_in_the_picture():
     ],
 )
 def test_failures(answers, reason):
-    finding, _ = play(SCENARIO, answers)
+    finding, steps = play(SCENARIO, sees_users(answers))
     assert (finding.outcome, finding.reason) == ("fail", reason)
     assert finding.fault_domain is not None
+    assert sum(is_control(step) for step in steps) == (reason in CONTROLLED)
+    assert ("in a user message the model reads it" in finding.detail) == (reason in CONTROLLED)
+
+
+CONTROLLED = {"dropped_silent", "placeholder", "seen_but_wrong", "rejected_type", "rejected_media"}
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        blind(0),
+        blind(24, "NONE, the image was omitted"),
+        blind(300, "11111"),
+        lambda s: chat(s, "NONE") if not parts_of(s, Image) else error(s, 400, "image input is not supported here"),
+    ],
+)
+def test_a_picture_that_is_not_seen_in_a_user_message_either_does_not_blame_tool_results(answers):
+    finding, steps = play(SCENARIO, answers)
+    assert (finding.outcome, finding.reason, finding.fault_domain) == ("inconclusive", "control_failed", None)
+    assert sum(is_control(step) for step in steps) == 1
+    known, _ = play(SCENARIO, answers, facts=ModelFacts(vision=True))
+    assert (known.outcome, known.reason, known.fault_domain) == ("fail", "control_failed", "translation")
+
+
+def test_a_control_that_does_not_come_tells_nothing():
+    for lost in (lambda s: error(s, 503, "overloaded"), lambda s: chat(s, "", finish="length")):
+        finding, _ = play(SCENARIO, lambda s, lost=lost: lost(s) if is_control(s) else blind(0)(s))
+        assert (finding.outcome, finding.reason) == ("fail", "dropped_silent")
+
+
+def test_the_control_may_be_left_out():
+    finding, steps = play(SCENARIO, blind(0), params=Params(control=False))
+    assert (finding.reason, len(steps)) == ("dropped_silent", 2)
+
+
+def test_the_control_shows_another_number():
+    _, steps = play(SCENARIO, blind(0))
+    assert read(*parts_of(steps[-1], Image)) != shown(steps[0])
+    assert len({step.mark for step in steps}) == len(steps)
 
 
 def call():
@@ -77,7 +138,7 @@ def call():
 
 
 def test_none_without_usage_is_still_a_dropped_image_and_anything_else_cannot_be_told():
-    assert play(SCENARIO, lambda s: chat(s, "NONE"))[0].reason == "dropped_silent"
+    assert play(SCENARIO, sees_users(lambda s: chat(s, "NONE")))[0].reason == "dropped_silent"
     finding = play(SCENARIO, lambda s: chat(s, "55555"))[0]
     assert (finding.outcome, finding.reason) == ("inconclusive", "unclassified")
 
@@ -99,6 +160,77 @@ def test_a_misread_number_gets_a_second_chance_with_another_number():
 
 def test_the_cost_of_the_picture_is_a_measure():
     assert play(SCENARIO, blind(300, "11111"))[0].measures == {"image_input_tokens": 300.0}
+
+
+PAIR = Params(parallel=True)
+
+
+def both(step):
+    return [read(image) for image in images_of(step)]
+
+
+def test_two_calls_with_an_image_each():
+    finding, (step,) = play(SCENARIO, lambda s: chat(s, ", ".join(both(s))), params=PAIR)
+    assert finding.outcome == "pass"
+    assert [call.arguments for call in parts_of(step, ToolCall)] == ['{"page":1}', '{"page":2}']
+    assert [call.id for call in parts_of(step, ToolCall)] == [each.id for each in parts_of(step, ToolResult)]
+    assert len(set(both(step))) == 2
+
+
+@pytest.mark.parametrize("words", ["{0} {1}", "{0}\n{1}", "Page 1: {0}, page 2: {1}.", "**{0}** and **{1}**"])
+def test_two_numbers_in_any_phrasing(words):
+    assert play(SCENARIO, lambda s: chat(s, words.format(*both(s))), params=PAIR)[0].outcome == "pass"
+
+
+@pytest.mark.parametrize("order", [(1, 0), (1, 1), (0, 0)])
+def test_images_that_are_mixed_up_twice_are_misbound(order):
+    finding, steps = play(SCENARIO, lambda s: chat(s, ", ".join(both(s)[at] for at in order)), params=PAIR)
+    assert (finding.outcome, finding.reason, finding.fault_domain) == ("fail", "misbound", "translation")
+    assert len(steps) == 2
+    assert not set(both(steps[0])) & set(both(steps[1]))
+
+
+def test_images_that_are_mixed_up_once_are_a_weak_model_s():
+    tries = []
+
+    def answers(step):
+        tries.append(step)
+        return chat(step, ", ".join(both(step)[:: -1 if len(tries) == 1 else 1]))
+
+    assert play(SCENARIO, answers, params=PAIR)[0].outcome == "pass"
+
+
+@pytest.mark.parametrize(
+    ("cost", "said", "reason"),
+    [(0, "NONE", "dropped_silent"), (80, "NONE", "dropped_silent"), (60, "omitted", "placeholder"),
+     (9000, "NONE", "stringified"), (600, "NONE", "seen_but_wrong")],
+)  # fmt: skip
+def test_two_images_that_do_not_arrive(cost, said, reason):
+    finding, _ = play(SCENARIO, sees_users(blind(cost, said)), params=PAIR)
+    assert (finding.outcome, finding.reason) == ("fail", reason)
+
+
+def test_the_stringified_form_is_marked_and_belongs_to_responses():
+    params = Params(stringified=True)
+    asked = []
+
+    def answers(step):
+        asked.append(step)
+        return chat(step, status=503, body=b"{}")
+
+    play(SCENARIO, answers, params=params, dialect="openai_responses")
+    assert dict(parts_of(asked[0], ToolResult)[0].extra) == {"stringified": None}
+    with pytest.raises(WireError, match="openai_responses"):
+        play(SCENARIO, answers, params=params)
+
+
+def test_two_images_cost_more():
+    one, two = case(SCENARIO), case(SCENARIO, params=PAIR)
+    assert SCENARIO.cost(two, two.params).input_tokens > SCENARIO.cost(one, one.params).input_tokens
+
+
+def test_several_keeps_numbers_apart():
+    assert several("48213 90817") == ["48213", "90817"]
 
 
 @pytest.mark.parametrize(

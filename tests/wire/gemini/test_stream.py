@@ -228,6 +228,6 @@ def test_losses_of_a_stream_are_declared() -> None:
     ):  # fmt: skip
         writer.feed(event)
     assert [f"{loss.where}: {loss.what}" for loss in writer.losses] == [
-        "reply: field container", "reply: effort low", "text: field citations", "content: opaque",
-        "content: anthropic_messages odd", "usage: cache_write 1", "finish: pause, said as STOP",
+        "reply: field container", "reply: effort low", "text: field citations", "content: opaque server_tool_use",
+        "content: opaque odd", "usage: cache_write 1", "finish: pause, said as STOP",
     ]  # fmt: skip

@@ -94,7 +94,7 @@ def test_native_blocks_come_back_to_where_they_stood() -> None:
     assert written.losses == ()
     assert json.loads(written.body)["choices"][0]["message"] == message
     lost = write_reply(Reply(dialect="x", id="", model="", content=(Opaque("x", {"type": "odd"}),))).losses
-    assert [(loss.where, loss.what) for loss in lost] == [("content", "opaque")]
+    assert [(loss.where, loss.what) for loss in lost] == [("content", "opaque odd")]
 
 
 def test_groq_keeps_its_usage_elsewhere() -> None:

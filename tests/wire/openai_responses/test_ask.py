@@ -123,7 +123,7 @@ def test_other_items_stay_whole(item: dict[str, Any]) -> None:
     ask = read(ASKED_ITEM, item)
     assert ask.messages[1] == Message("assistant", (Opaque(NAME, item),))
     assert again(ASKED_ITEM, item)[1] == item
-    assert "assistant: opaque" in written(ask, CHAT)[1]
+    assert f"assistant: opaque {item['type']}" in written(ask, CHAT)[1]
 
 
 def test_a_reasoning_item_with_several_pieces() -> None:

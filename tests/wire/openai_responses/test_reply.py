@@ -139,7 +139,7 @@ def test_blocks_of_others_and_the_message_cut_short() -> None:
     block = Opaque(MESSAGES, {"type": "server_tool_use"})
     body, losses = written(foreign(Text("a"), block, finish=Finish.LENGTH))
     assert [item["status"] for item in body["output"]] == ["incomplete"]
-    assert losses == ["content: opaque"]
+    assert losses == ["content: opaque server_tool_use"]
 
 
 def test_what_is_said_about_a_text_comes_after_it() -> None:

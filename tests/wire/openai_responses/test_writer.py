@@ -96,7 +96,7 @@ def test_losses_of_a_stream() -> None:
     for event in (head, start, odd, Finished(Finish.PAUSE, "p"), End()):
         writer.feed(event)
     assert [f"{loss.where}: {loss.what}" for loss in writer.losses] == [
-        "reply: field service_tier", "text: field note", "content: openai_chat odd", "finish: pause, said as completed"
+        "reply: field service_tier", "text: field note", "content: opaque odd", "finish: pause, said as completed"
     ]  # fmt: skip
 
 

@@ -151,11 +151,16 @@ def _unread(page: Page, memory: Memory | None) -> Finding:
     """The finding of a list that did not come."""
     fault = page.fault
     assert fault is not None
-    if fault.reason is not FaultReason.NO_ROUTE and page.status not in _NO_LIST:
+    if not is_absent(fault):
         return replace(faulted(fault), memory=memory)
     if memory is None:
-        return skipped(Reason.NO_LIST, f"HTTP {page.status}: the gateway has no model list at {page.look.path}")
-    return undecided(Reason.NO_LIST, f"HTTP {page.status}: there was a model list, and now there is none", memory)
+        return skipped(Reason.NO_LIST, f"HTTP {fault.status}: the gateway has no model list at {page.look.path}")
+    return undecided(Reason.NO_LIST, f"HTTP {fault.status}: there was a model list, and now there is none", memory)
+
+
+def is_absent(fault: Fault) -> bool:
+    """Whether a list did not come because nobody has one: the gateway, or a provider behind the embedded core."""
+    return fault.reason is FaultReason.NO_ROUTE or fault.status in _NO_LIST
 
 
 def _changes(added: Sequence[str], removed: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from llm_canaries.canary.asks import echo_prompt, sending, text_ask
 from llm_canaries.canary.canary import Case, Cost, Finding, Scenario
+from llm_canaries.canary.scenarios.catalog import is_absent
 from llm_canaries.canary.verdict import failed, faulted, passed, undecided
 from llm_canaries.wire import nonce
 from llm_canaries.wire.dialects import DIALECTS
@@ -77,7 +78,7 @@ def _judge(case: Case, params: Params, page: Page, exchange: Exchange) -> Findin
             listed = _listed(case, page)
         except WireError as error:
             return faulted(Fault(reason=FaultReason.MALFORMED_BODY, status=page.status, message=f"model list: {error}"))
-    elif page.fault.reason is not FaultReason.NO_ROUTE:
+    elif not is_absent(page.fault):
         return faulted(page.fault)
     if exchange.fault is not None:
         return _refused(exchange.fault, listed, params)

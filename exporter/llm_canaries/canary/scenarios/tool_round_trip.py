@@ -6,7 +6,7 @@ was said (protocols.md H1, rows "parallel calls", "args" and "tool_choice").
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
@@ -61,20 +61,29 @@ def play(case: Case, params: Params, draw: Draw, memory: None) -> Play[Finding]:
     called = yield from send(sending(case, _ask(case, (asked,), params), mark))
     if (finding := judge_calls(called, codes)) is not None:
         return finding
-    assert called.reply is not None
-    calls = called.reply.calls
-    numbers = tuple(nonce.digits(draw, _DIGITS) for _ in calls)
-    turns = (asked, Message("assistant", calls), _results(calls, numbers))
-    answered = yield from send(sending(case, _ask(case, turns, params), mark))
-    by_name = {call.name: number for call, number in zip(calls, numbers, strict=True)}
-    wanted = tuple(by_name[tool.name] for tool in TOOLS if tool.name in by_name)
+    answered, numbers = called, dict[str, str]()
+    turns: tuple[Message, ...] = (asked,)
+    while (calls := _next_calls(answered, numbers)) and (finding := judge_calls(answered, codes)) is None:
+        numbers |= {call.name: nonce.digits(draw, _DIGITS) for call in calls}
+        turns = (*turns, Message("assistant", calls), _results(calls, numbers))
+        answered = yield from send(sending(case, _ask(case, turns, params), mark))
+    if finding is not None:
+        return finding
+    wanted = tuple(numbers[tool.name] for tool in TOOLS if tool.name in numbers)
     if (finding := judge_answer(answered, wanted)) is not None:
         return finding
     if params.choices and (finding := (yield from _choices(case, params, draw))) is not None:
         return finding
-    if len(calls) == 1:
-        return undecided(Reason.ONE_CALL, f"two calls were asked for, {calls[0].name} alone came")
+    if len(numbers) == 1:
+        return undecided(Reason.ONE_CALL, f"two calls were asked for, {next(iter(numbers))} alone came")
     return passed()
+
+
+def _next_calls(exchange: Exchange, returned: Mapping[str, str]) -> tuple[ToolCall, ...]:
+    """The calls of tools that have not returned yet: some models call one at a time, and wait for each."""
+    calls = exchange.reply.calls if exchange.reply is not None else ()
+    fresh = all(call.name not in returned for call in calls)
+    return calls if fresh and (not returned or {call.name for call in calls} < {tool.name for tool in TOOLS}) else ()
 
 
 def judge_calls(exchange: Exchange, codes: tuple[str, str]) -> Finding | None:
@@ -169,9 +178,9 @@ def _ask(case: Case, turns: tuple[Message, ...], params: Params, choice: ToolCho
     )
 
 
-def _results(calls: Sequence[ToolCall], numbers: Sequence[str]) -> Message:
+def _results(calls: Sequence[ToolCall], numbers: Mapping[str, str]) -> Message:
     parts: tuple[Part, ...] = tuple(
-        ToolResult(call.id, (Text(f"The number is {number}."),)) for call, number in zip(calls, numbers, strict=True)
+        ToolResult(call.id, (Text(f"The number is {numbers[call.name]}."),)) for call in calls
     )
     return Message("tool", parts)
 

@@ -75,7 +75,11 @@ def write_ask(ask: Ask, profile: Profile) -> Request:
     cap = DEFAULT_CAP if ask.max_tokens is None else ask.max_tokens
     if ask.max_tokens is None:
         losses.add("max_tokens", f"none given, {cap} said")
-    body: Object = {"model": ask.model, "max_tokens": cap, "messages": list(_write_messages(turns, losses))}
+    messages = list(_write_messages(turns, losses))
+    if not messages:  # without a message the ask would be refused
+        losses.add("messages", "nothing is left, an empty text said")
+        messages.append({"role": "user", "content": ""})
+    body: Object = {"model": ask.model, "max_tokens": cap, "messages": messages}
     if system:
         body["system"] = write_blocks(system, "system", losses)
     if ask.stream:
@@ -215,7 +219,7 @@ def _write_tool(tool: Tool | Opaque, losses: Losses) -> Extra | None:
     if isinstance(tool, Opaque):
         if tool.dialect == NAME:
             return tool.block
-        losses.add("tools", f"tool of type {tool.block.get('type')}")
+        losses.tool(tool)
         return None
     none = {"type": "object", "properties": {}}  # the least that Messages takes; {} is refused
     said: Object = {"name": tool.name, "input_schema": tool.schema if tool.schema or losses.same else none}

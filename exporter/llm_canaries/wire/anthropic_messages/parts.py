@@ -122,9 +122,14 @@ def _read_result(block: Object, where: str) -> Part | None:
     return ToolResult(block.pop("tool_use_id", None) or "", content, block.pop("is_error", None), block)
 
 
-def _write_text(part: Text | Refusal, where: str, losses: Losses) -> Object:
+def _write_text(part: Text, where: str, losses: Losses) -> Object:
     said: Object = {"type": "text", "text": part.text}
     return said | losses.extra(where, part.extra) if part.extra else said
+
+
+def _write_refusal(part: Refusal, where: str, losses: Losses) -> Object:
+    losses.plain(where)
+    return {"type": "text", "text": part.text} | losses.extra(where, part.extra)
 
 
 def _write_image(part: Image, where: str, losses: Losses) -> Object:
@@ -155,7 +160,7 @@ def _write_result(part: ToolResult, where: str, losses: Losses) -> Object:
 def _write_opaque(part: Opaque, where: str, losses: Losses) -> Object | None:
     if part.dialect == NAME:
         return dict(part.block)
-    losses.add(where, "opaque")
+    losses.part(where, part)
     return None
 
 
@@ -202,7 +207,7 @@ _READERS: Mapping[str, Callable[[Object, str], Part | None]] = {
 
 _WRITERS: Mapping[type, Callable[[Any, str, Losses], Object | None]] = {
     Text: _write_text,
-    Refusal: _write_text,
+    Refusal: _write_refusal,
     Image: _write_image,
     Document: _write_document,
     Thought: _write_thought,

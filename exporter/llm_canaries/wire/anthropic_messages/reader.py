@@ -32,6 +32,7 @@ from llm_canaries.wire.json import (
     encode_text,
     integer,
     mapping,
+    rest,
     string,
 )
 from llm_canaries.wire.message import Opaque, Usage
@@ -65,6 +66,16 @@ class _BlockDelta(Struct, gc=False, tag="content_block_delta", tag_field="type")
 
 
 _decode_delta = msgspec.json.Decoder(_BlockDelta).decode
+
+STOP = "message_delta"
+"""Marks an Opaque with what the end of an answer says of it beside the reason to stop."""
+
+_MESSAGE = frozenset({"id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage"})
+_TEXT = frozenset({"type", "text"})
+_THINKING = frozenset({"type", "thinking", "signature"})
+_SEALED = frozenset({"type", "data"})
+_TOOL_USE = frozenset({"type", "id", "name", "input"})
+_STOP = frozenset({"stop_reason", "stop_sequence"})
 
 
 class MessagesReader:
@@ -135,8 +146,8 @@ class MessagesReader:
 
     def _start(self, message: Object) -> Iterator[Event]:
         id, model = string(message.get("id")), string(message.get("model"))
-        yield Head(dialect=NAME, id=id, model=model, effort=effort_of(message))
-        usage = read_messages_usage(mapping(message.get("usage")))
+        usage, effort = read_messages_usage(mapping(message.get("usage"))), effort_of(message)
+        yield Head(dialect=NAME, id=id, model=model, effort=effort, extra=rest(message, _MESSAGE))
         # many gateways open with zeros, which say nothing (B5: start_zero)
         if usage.input or usage.output or usage.broken:
             self._usage = usage
@@ -145,22 +156,21 @@ class MessagesReader:
     def _block(self, index: int, block: Object) -> Iterator[Event]:
         kind = block.get("type")
         if kind == "text":
-            yield PartStart(index=index, kind="text")
+            yield PartStart(index=index, kind="text", extra=rest(block, _TEXT))
             if text := string(block.get("text")):
                 yield Delta(index, text)
         elif kind == "thinking":
-            yield PartStart(index=index, kind="thought")
+            yield PartStart(index=index, kind="thought", extra=rest(block, _THINKING))
             if text := string(block.get("thinking")):
                 yield Delta(index, text)
             if seal := string(block.get("signature")):
                 yield Signature(index, seal)
         elif kind == "redacted_thinking":
-            yield PartStart(index=index, kind="thought")
+            yield PartStart(index=index, kind="thought", extra=rest(block, _SEALED))
             yield Signature(index, string(block.get("data")), redacted=True)
         elif kind == "tool_use":
-            extra = {k: v for k, v in block.items() if k not in ("type", "id", "name", "input")}
             call, name = string(block.get("id")), string(block.get("name"))
-            yield PartStart(index=index, kind="tool", id=call, name=name, extra=extra)
+            yield PartStart(index=index, kind="tool", id=call, name=name, extra=rest(block, _TOOL_USE))
             if whole := block.get("input"):
                 yield Delta(index, encode_text(whole))
             else:
@@ -196,6 +206,8 @@ class MessagesReader:
         native = delta.get("stop_reason")
         if (finish := finish_of(native)) is not None:
             yield Finished(finish, string(native), string(delta.get("stop_sequence")) or None)
+        if more := {key: value for key, value in rest(delta, _STOP).items() if value is not None}:
+            yield OpaquePart(-1, Opaque(NAME, {STOP: more}))
         if isinstance(usage := said.get("usage"), dict):
             self._usage = read_messages_usage(usage, self._usage)
             yield UsageSeen(self._usage)

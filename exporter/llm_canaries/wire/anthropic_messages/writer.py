@@ -50,7 +50,8 @@ class MessagesWriter:
         self._around = (b"", b"")  # each piece of the current part
         self._waiting: list[Event] = []
         self._losses = Losses(head.dialect, NAME)
-        self._losses.extra("reply", head.extra)
+        self._extra = self._losses.extra("reply", head.extra)
+        self._stop: Object = {}
 
     @property
     def losses(self) -> tuple[Loss, ...]:
@@ -74,6 +75,8 @@ class MessagesWriter:
                 return self._part(event)
             case OpaquePart(index, part) if index >= 0:
                 return self._whole(event, part)
+            case OpaquePart(_, part):
+                return self._between(part)
             case Finished():
                 self._finished = event
             case Broken(fault):
@@ -91,7 +94,7 @@ class MessagesWriter:
 
     def _start(self) -> bytes:
         self._begun = True
-        message: Object = {
+        message: Object = self._extra | {
             "id": self._head.id,
             "type": "message",
             "role": "assistant",
@@ -135,11 +138,13 @@ class MessagesWriter:
             case "tool":
                 block = {"type": "tool_use", "id": start.id, "name": start.name, "input": {}} | extra
             case "thought" if sealed is not None:
-                block = {"type": "redacted_thinking", "data": self._carried(sealed)}
+                block = {"type": "redacted_thinking", "data": self._carried(sealed)} | extra
             case "thought":
-                block = {"type": "thinking", "thinking": "", "signature": ""}
+                block = {"type": "thinking", "thinking": "", "signature": ""} | extra
             case _:
-                block = {"type": "text", "text": ""}
+                block = {"type": "text", "text": ""} | extra
+                if start.kind == "refusal":
+                    self._losses.plain("refusal")
         kind, field = _DELTAS.get(start.kind, ("text_delta", "text"))
         said = {"type": "content_block_delta", "index": number, "delta": {"type": kind, field: HOLE}}
         self._around = holed_frame(said, "content_block_delta")
@@ -167,6 +172,22 @@ class MessagesWriter:
         start = _frame("content_block_start", index=number, content_block=block)
         return start + _frame("content_block_stop", index=number)
 
+    def _between(self, part: Opaque) -> bytes:
+        """What came beside the blocks: more of the one that is open, of the end, or an event nobody knows."""
+        if part.dialect != NAME:
+            self._losses.part("content", part)
+            return b""
+        match part.block:
+            case {"message_delta": Mapping() as more}:
+                self._stop |= more
+                return b""
+            case {"index": int(index), "delta": delta} if index == self._current and self._unopened is None:
+                return _frame("content_block_delta", index=self._numbers[index], delta=delta)
+            case {"type": str(kind)}:
+                return encode_frame(encode(dict(part.block)), kind)
+        self._losses.part("content", part)
+        return b""
+
     def _end(self) -> bytes:
         rest = b""
         while self._current is not None:
@@ -174,7 +195,7 @@ class MessagesWriter:
         if self._finished is None:
             return rest + _frame("message_stop")
         own = self._finished.native if finish_of(self._finished.native) == self._finished.finish else None
-        delta = {
+        delta: Object = self._stop | {
             "stop_reason": native_finish(self._finished.finish, own),
             "stop_sequence": self._finished.stop_sequence,
         }

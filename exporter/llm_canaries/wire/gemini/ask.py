@@ -123,8 +123,10 @@ def _split_system(messages: tuple[Message, ...], losses: Losses) -> tuple[list[O
         for part in message.content:
             if isinstance(part, Text | Refusal):
                 words.append({"text": part.text} | losses.extra("system", part.extra))
+                if isinstance(part, Refusal):
+                    losses.plain("system")
             else:
-                losses.add("system", type(part).__name__.lower())
+                losses.part("system", part)
     return words, messages[count:]
 
 

@@ -97,6 +97,8 @@ def write_part(part: Part, where: str, losses: Losses) -> Object | None:
     """`part` as one part, None (and a loss) where Gemini has no word for it."""
     match part:
         case Text(text, extra) | Refusal(text, extra):
+            if isinstance(part, Refusal):
+                losses.plain(where)
             return {"text": text} | losses.extra(where, extra)
         case Image() | Document():
             return write_media(part, where, losses)
@@ -105,7 +107,7 @@ def write_part(part: Part, where: str, losses: Losses) -> Object | None:
         case Opaque(dialect, block) if dialect == NAME:
             return dict(block)
         case _:
-            losses.add(where, type(part).__name__.lower())
+            losses.part(where, part)
             return None
 
 
@@ -192,7 +194,9 @@ def _args(arguments: str, where: str, losses: Losses) -> object:
         return {}
     try:
         if isinstance(decode(arguments), dict):
-            return msgspec.Raw(arguments.encode())
+            # a line end among the arguments would end the event of a stream
+            one_line = msgspec.json.format(arguments, indent=-1) if set(arguments) & {"\n", "\r"} else arguments
+            return msgspec.Raw(one_line.encode())
     except WireError:
         pass
     losses.add(where, "tool arguments that are not a JSON object")

@@ -38,7 +38,7 @@ def write_results(turn: Message, calls: Mapping[str, ToolCall], in_parts: bool, 
     after: list[Object] = []
     for result in turn.content:
         if not isinstance(result, ToolResult):
-            losses.add("tool", type(result).__name__.lower())
+            losses.part("tool", result)
             continue
         where = f"tool result {result.id}"
         files = _files(result.content, where, losses)
@@ -88,9 +88,11 @@ def _files(content: Sequence[Part], where: str, losses: Losses) -> list[Object]:
                 files.append(dict(block))
             case Text(extra=extra) | Refusal(extra=extra):
                 losses.extra(where, extra)
+                if isinstance(part, Refusal):
+                    losses.plain(where)
                 moved = moved or bool(files)
             case _:
-                losses.add(where, type(part).__name__.lower())
+                losses.part(where, part)
     if moved:
         losses.add(where, "order of words and files")
     return files

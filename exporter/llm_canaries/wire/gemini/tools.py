@@ -48,7 +48,7 @@ def write_tools(tools: Sequence[Tool | Opaque], losses: Losses) -> list[Object]:
             row = []
             entries.append(dict(tool.block))
         else:
-            losses.add("tools", f"tool of type {tool.block.get('type')}")
+            losses.tool(tool)
     return entries
 
 

@@ -88,6 +88,8 @@ class GeminiWriter:
     def _part(self, event: PartStart | Delta | Signature | PartEnd) -> bytes:
         if isinstance(event, PartStart) and self._start is None:
             self._start, self._pieces, self._seal, self._sealed_whole = event, [], "", False
+            if event.kind == "refusal":
+                self._losses.plain("refusal")
             return b""
         if self._start is None or event.index != self._start.index:
             self._waiting.append(event)
@@ -150,7 +152,7 @@ class GeminiWriter:
         if part.dialect == NAME:
             self._last |= part.block
         else:
-            self._losses.add("content", f"{part.dialect} {part.block.get('type', 'part')}")
+            self._losses.part("content", part)
 
     def _resume(self) -> bytes:
         waiting, self._waiting = self._waiting, []

@@ -20,37 +20,29 @@ from llm_canaries.wire.json import (
 from llm_canaries.wire.loss import Losses
 from llm_canaries.wire.message import (
     Ask,
-    Document,
     Extra,
-    Image,
     Message,
     Opaque,
-    Part,
     Refusal,
-    Text,
     Thinking,
     Thought,
     Tool,
-    ToolCall,
     ToolChoice,
     ToolResult,
 )
 from llm_canaries.wire.openai_chat.parts import (
     NAME,
     beside,
-    is_call,
     read_calls,
     read_content,
     unknown,
-    write_call,
-    write_content,
 )
+from llm_canaries.wire.openai_chat.turns import write_turns
 from llm_canaries.wire.profile import Profile
 from llm_canaries.wire.thinking import fit, level_of
 
 PATH = "/v1/chat/completions"
 HEADERS = (("content-type", "application/json"),)
-_PICTURES = (Image, Document)
 
 
 def read_ask(body: bytes) -> Ask:
@@ -86,7 +78,7 @@ def read_ask(body: bytes) -> Ask:
 def write_ask(ask: Ask, profile: Profile) -> Request:
     """`ask` as a request; images in tool results stay or are hoisted by `profile.tool_images`."""
     losses = Losses(ask.dialect, NAME)
-    body: Object = {"model": ask.model, "messages": _write_messages(ask, profile, losses)}
+    body: Object = {"model": ask.model, "messages": write_turns(ask.messages, profile, losses)}
     extra = losses.extra("ask", ask.extra)
     if ask.stream:
         body["stream"] = True
@@ -195,7 +187,7 @@ def _read_message(said: Object, at: int) -> Message:
 
 def _sayable(tool: Tool | Opaque, losses: Losses) -> bool:
     if isinstance(tool, Opaque) and tool.dialect != NAME:
-        losses.add("tools", f"tool of type {tool.block.get('type')}")
+        losses.tool(tool)
         return False
     return True
 
@@ -230,69 +222,3 @@ def _write_choice(choice: ToolChoice, losses: Losses) -> object:
     if choice.mode == "tool":
         return {"type": "function", "function": {"name": choice.name}}
     return choice.mode
-
-
-def _write_messages(ask: Ask, profile: Profile, losses: Losses) -> list[Object]:
-    said: list[Object] = []
-    for message in ask.messages:
-        if message.role == "tool":
-            said += _write_results(message, profile, losses)
-        elif message.role == "assistant":
-            said.append(_write_assistant(message, losses))
-        else:
-            said.append(_write_message(message, losses))
-    return said
-
-
-def _write_message(message: Message, losses: Losses) -> Object:
-    first = message.content[0] if message.content else None
-    if isinstance(first, Opaque) and first.dialect == NAME and len(message.content) == 1 and "role" in first.block:
-        return dict(first.block)
-    said: Object = {"role": message.role, "content": write_content(message.content, message.role, losses)}
-    return said | losses.extra(message.role, message.extra) if message.extra else said
-
-
-def _write_assistant(message: Message, losses: Losses) -> Object:
-    words: list[Part] = []
-    said: Object = {"role": "assistant", "content": None}
-    for part in message.content:
-        match part:
-            case Text():
-                words.append(part)
-            case ToolCall():
-                said.setdefault("tool_calls", []).append(write_call(part, losses))
-            case Thought(text) if losses.same and text:
-                said["reasoning_content"] = said.get("reasoning_content", "") + text
-            case Thought():
-                losses.add("assistant", "thinking")
-            case Refusal(text):
-                said["refusal"] = said.get("refusal", "") + text
-            case Opaque() if is_call(part):
-                said.setdefault("tool_calls", []).append(write_call(part, losses))
-            case _:
-                words.append(part)
-    if words:
-        said["content"] = write_content(tuple(words), "assistant", losses)
-    return said | losses.extra("assistant", message.extra) if message.extra else said
-
-
-def _write_results(message: Message, profile: Profile, losses: Losses) -> Iterator[Object]:
-    """Every tool message of a run, then one user message with what the tool role cannot hold."""
-    hoisted: list[Part] = []
-    for result in message.content:
-        if not isinstance(result, ToolResult):
-            losses.add("tool", type(result).__name__.lower())
-            continue
-        pictures = [] if profile.tool_images else [p for p in result.content if isinstance(p, _PICTURES)]
-        kept = tuple([p for p in result.content if not isinstance(p, _PICTURES)]) if pictures else result.content
-        if result.is_error:
-            losses.add(f"tool result {result.id}", "is_error")
-        if pictures:
-            losses.add(f"tool result {result.id}", f"{len(pictures)} image(s) moved to a user message")
-            # a label binds each picture to its call where there are several (protocols.md D1: misbound)
-            label = [Text(f"Returned by tool call {result.id}:")] if len(message.content) > 1 else []
-            hoisted += [*label, *pictures]
-        said: Object = {"role": "tool", "tool_call_id": result.id, "content": write_content(kept, "tool", losses)}
-        yield said | losses.extra("tool result", result.extra)
-    if hoisted:
-        yield {"role": "user", "content": write_content(tuple(hoisted), "user", losses)}

@@ -120,11 +120,14 @@ def _read_image(part: Object, image: Any) -> Part | None:
 
 def _read_file(part: Object, file: Any) -> Part | None:
     url = file.get("file_data") if isinstance(file, dict) and fits(file, str, "filename") else None
-    held = data_url.split(url) if isinstance(url, str) else None
-    if held is None:
+    if not isinstance(url, str):
         return None
-    name = file.get("filename")
-    return Document(held[1], held[0], None, name, unknown(part, "file", "file_data", "filename"))
+    held, name = data_url.split(url), file.get("filename")
+    if held is not None:
+        return Document(held[1], held[0], None, name, unknown(part, "file", "file_data", "filename"))
+    if not url.startswith(("https://", "http://")):
+        return None
+    return Document(url=url, name=name, extra=unknown(part, "file", "file_data", "filename"))  # OpenRouter's
 
 
 def _read_thinking(part: Object, thoughts: Any) -> Part | None:
@@ -141,15 +144,16 @@ def _write_part(part: Part, where: str, losses: Losses) -> object:
         case Image():
             image: Object = {"type": "image_url", "image_url": {"url": data_url.spliced(part)}}
             return beside(image, "image_url", losses.extra(where, part.extra)) if part.extra else image
-        case Document() if part.data is not None:
-            held: Object = {"filename": part.name or "document", "file_data": data_url.spliced(part)}
+        case Document() if part.data is not None or losses.same:
+            named = {} if losses.same and part.name is None else {"filename": part.name or "document"}
+            held: Object = {"file_data": data_url.spliced(part)} | named
             return beside({"type": "file", "file": held}, "file", losses.extra(where, part.extra))
         case Refusal():
             return {"type": "refusal", "refusal": part.text} | losses.extra(where, part.extra)
         case Opaque(dialect=dialect) if dialect == NAME:
             return part.block
         case _:
-            losses.add(where, type(part).__name__.lower())
+            losses.part(where, part)
             return None
 
 

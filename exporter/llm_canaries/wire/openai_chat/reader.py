@@ -20,9 +20,9 @@ from llm_canaries.wire.event import (
     UsageSeen,
 )
 from llm_canaries.wire.fault import Fault, FaultReason
-from llm_canaries.wire.json import Object, decode_object, encode_text, integer, items, mapping, string
+from llm_canaries.wire.json import Object, decode_object, encode_text, integer, items, mapping, rest, string
 from llm_canaries.wire.message import Text, Thought
-from llm_canaries.wire.openai_chat.parts import NAME, read_content
+from llm_canaries.wire.openai_chat.parts import NAME, read_content, unknown
 from llm_canaries.wire.openai_chat.reply import effort_of, finish_of
 from llm_canaries.wire.sse import Frame
 from llm_canaries.wire.usage import chat_usage_of, read_chat_usage
@@ -34,6 +34,7 @@ _FIELDS: tuple[tuple[str, _Words], ...] = (
     ("content", "text"),
     ("refusal", "refusal"),
 )
+_CHUNK = frozenset({"id", "object", "created", "model", "choices", "usage", "x_groq", "obfuscation"})
 _Silent = Literal["", None]
 
 
@@ -107,8 +108,8 @@ class ChatReader:
             self._begun = True
             created = integer(chunk.get("created")) or 0
             effort = effort_of(chunk)
-            model = string(chunk.get("model"))
-            yield Head(dialect=NAME, id=string(chunk.get("id")), model=model, created=created, effort=effort)
+            id, model, extra = string(chunk.get("id")), string(chunk.get("model")), rest(chunk, _CHUNK)
+            yield Head(dialect=NAME, id=id, model=model, created=created, effort=effort, extra=extra)
         for choice in items(chunk.get("choices"))[:1]:
             yield from self._choice(mapping(choice))
         if (usage := chat_usage_of(chunk)) is not None:
@@ -151,9 +152,14 @@ class ChatReader:
             yield from self._end_words()
             self._tools[number] = self._next
             self._next += 1
-            name = string(function.get("name"))
-            yield PartStart(index=self._tools[number], kind="tool", id=string(call.get("id")), name=name)
-        if arguments := function.get("arguments"):
+            id, name, arguments = string(call.pop("id", "")), string(function.get("name")), function.get("arguments")
+            call["function"] = function
+            call.pop("index", None)
+            extra = unknown(call, "function", "name", "arguments")
+            yield PartStart(index=self._tools[number], kind="tool", id=id, name=name, extra=extra)
+        else:
+            arguments = function.get("arguments")
+        if arguments:
             text = arguments if isinstance(arguments, str) else encode_text(arguments)
             yield Delta(self._tools[number], text)
 

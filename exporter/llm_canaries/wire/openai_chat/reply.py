@@ -7,6 +7,7 @@ from llm_canaries.wire.json import Object, WireError, decode_object, encode, int
 from llm_canaries.wire.loss import Losses
 from llm_canaries.wire.message import Finish, Opaque, Part, Refusal, Reply, Text, Thought, ToolCall
 from llm_canaries.wire.openai_chat.parts import NAME, is_call, read_calls, read_content, write_call
+from llm_canaries.wire.openai_chat.turns import out_of_place
 from llm_canaries.wire.usage import chat_usage_of, read_chat_usage, write_chat_usage
 
 FINISHES: Mapping[str, Finish] = {
@@ -60,11 +61,14 @@ def write_reply(reply: Reply) -> Written:
     words: list[str] = []
     for part in reply.content:
         match part:
-            case Text(text):
+            case Text(text, extra):
                 words.append(text)
-            case Refusal(text):
+                losses.unsaid("content", extra)
+            case Refusal(text, extra):
                 message["refusal"] = (message["refusal"] or "") + text
-            case Thought(text, signature, redacted):
+                losses.unsaid("content", extra)
+            case Thought(text, signature, redacted, extra):
+                losses.unsaid("thinking", extra)
                 message["reasoning_content"] = message.get("reasoning_content", "") + text
                 if redacted or (signature and not losses.same):
                     losses.add("thinking", "signature")
@@ -75,9 +79,11 @@ def write_reply(reply: Reply) -> Written:
             case Opaque(dialect, {"function_call": called}) if dialect == NAME:
                 message["function_call"] = called
             case _:
-                losses.add("content", type(part).__name__.lower())
+                losses.part("content", part)
     if words:
         message["content"] = "".join(words)
+    if out_of_place(reply.content):
+        losses.add("content", "order of parts")
     native = native_of(reply)
     if finish_of(native) != reply.finish:
         losses.add("finish", f"{reply.finish}, said as {native}")

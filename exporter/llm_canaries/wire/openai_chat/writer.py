@@ -20,7 +20,7 @@ from llm_canaries.wire.exchange import Loss
 from llm_canaries.wire.json import HOLE, Object, encode, quoted
 from llm_canaries.wire.loss import Losses
 from llm_canaries.wire.message import Finish, Usage
-from llm_canaries.wire.openai_chat.parts import NAME
+from llm_canaries.wire.openai_chat.parts import NAME, beside
 from llm_canaries.wire.openai_chat.reply import finish_of, native_finish
 from llm_canaries.wire.sse import encode_frame, holed_frame
 from llm_canaries.wire.usage import write_chat_usage
@@ -36,6 +36,7 @@ class ChatWriter:
         self._around: dict[int, tuple[bytes, bytes]] = {}
         self._usage: Usage | None = None
         self._losses = Losses(head.dialect, NAME)
+        self._extra = self._losses.extra("reply", head.extra)
 
     @property
     def losses(self) -> tuple[Loss, ...]:
@@ -49,12 +50,13 @@ class ChatWriter:
             return before + quoted(event.text) + after
         match event:
             case Head():
-                return self._delta({"role": "assistant", "content": ""})
+                return self._chunk([_choice({"role": "assistant", "content": ""})], self._extra)
             case PartStart(index=index, kind=kind):
                 self._kinds[index] = kind
                 self._around.pop(index, None)
-                self._losses.extra(kind, event.extra)
-                return self._start_call(event) if kind == "tool" else b""
+                if kind == "tool":
+                    return self._start_call(event)
+                self._losses.unsaid(kind, event.extra)
             case Finished(finish, native):
                 return self._finish(finish, native)
             case UsageSeen(usage):
@@ -70,7 +72,7 @@ class ChatWriter:
             case Signature():
                 self._losses.add("thinking", "signature")
             case OpaquePart(_, part):
-                self._losses.add("content", f"{part.dialect} {part.block.get('type', 'part')}")
+                self._losses.part("content", part)
             case PartEnd():
                 pass
         return b""
@@ -97,8 +99,8 @@ class ChatWriter:
     def _start_call(self, start: PartStart) -> bytes:
         number = self._tools[start.index] = len(self._tools)
         function = {"name": start.name, "arguments": ""}
-        call = {"index": number, "id": start.id, "type": "function", "function": function}
-        return self._delta({"tool_calls": [call]})
+        call: Object = {"index": number, "id": start.id, "type": "function", "function": function}
+        return self._delta({"tool_calls": [beside(call, "function", self._losses.extra("tool", start.extra))]})
 
     def _finish(self, finish: Finish, native: str) -> bytes:
         own = native if native and finish_of(native) == finish else None

@@ -147,7 +147,7 @@ def _write_tool(tool: Tool | Opaque, losses: Losses) -> Extra | None:
     if isinstance(tool, Opaque):
         if tool.dialect == NAME:
             return tool.block
-        losses.add("tools", f"tool of type {tool.block.get('type')}")
+        losses.tool(tool)
         return None
     said: Object = {"type": "function", "name": tool.name}
     if tool.description is not None:

@@ -82,7 +82,7 @@ def _write_turn(turn: Message, losses: Losses) -> Iterator[Object]:
                 if isinstance(part, ToolResult):
                     yield _write_result(part, losses)
                 else:
-                    losses.add("tool", type(part).__name__.lower())
+                    losses.part("tool", part)
         case role:
             content = write_content(turn.content, role, losses) or ""
             developer = role == "system" and turn.extra.get("role") == "developer" and losses.source in (NAME, CHAT)

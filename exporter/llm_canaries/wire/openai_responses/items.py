@@ -122,7 +122,7 @@ def write_items(
             case ToolCall(extra=extra):
                 found.append(write_call(part, kin(extra, losses, where)))
             case _:
-                losses.add(where, type(part).__name__.lower())
+                losses.part(where, part)
                 continue
         message = None
     return found

@@ -159,6 +159,8 @@ def _read_part(part: Any, where: str) -> Part:
 def _write_part(part: Part, where: str, losses: Losses) -> Object | None:
     match part:
         case Text(text, extra) | Refusal(text, extra):
+            if isinstance(part, Refusal):
+                losses.plain(where)
             return {"type": "input_text", "text": text} | unmarked(losses.extra(where, extra))
         case Image(extra=extra):
             said: Object = {"type": "input_image", "image_url": data_url.spliced(part), "detail": "auto"}
@@ -168,7 +170,7 @@ def _write_part(part: Part, where: str, losses: Losses) -> Object | None:
         case Opaque(dialect, block) if dialect == NAME:
             return dict(block)
         case _:
-            losses.add(where, type(part).__name__.lower())
+            losses.part(where, part)
             return None
 
 

@@ -130,7 +130,7 @@ class ResponsesWriter:
 
     def _opaque(self, index: int, part: Opaque) -> bytes:
         if part.dialect != NAME or not self._losses.same:
-            self._losses.add("content", f"{part.dialect} {part.block.get('type', 'part')}")
+            self._losses.part("content", part)
             return b""
         if index < 0:
             return self._frame(str(part.block.get("type", "")), **{k: v for k, v in part.block.items() if k != "type"})

@@ -1,0 +1,97 @@
+"""Runs every scenario against mutants: each mutant has a mirror and a core of its own, a few at a time."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from llm_canaries.canary.canary import Case, Outcome, Run
+from llm_canaries.canary.load import Wanted, cases
+from llm_canaries.config.load import load
+from llm_canaries.proxy.clock import Clock
+from llm_canaries.service.gate import Order, gate
+from llm_canaries.service.mutants.catalogue import Caught, Mutant, compared
+from llm_canaries.service.settings import Settings, known, read_settings
+from llm_canaries.wire.nonce import Draw
+
+AT_ONCE = 4
+# limits short against `hang`, and under the two seconds of `slow`; scenarios without a definition of their own
+# are given one, for a canary of people's own is a canary as well
+_OWN = r"""
+gateways:
+  mirror:
+    kind: embedded
+    models: [mirror/healthy]
+    limits: {connect: 1s, first_byte: 1s, idle: 1s, total: 5s}
+canaries:
+  - scenario: completion
+    name: own-completion
+    params: {prompt: "Reply with exactly this and nothing else: Paris", contains: [Paris]}
+  - scenario: http
+    name: own-http
+    params:
+      body: {model: mirror/rate-limited, messages: [{role: user, content: hi}]}
+      status: 429
+      header: {retry-after: '^\d+$'}
+"""
+
+
+def bench_settings() -> Settings:
+    """The mirror behind an embedded core, with every shipped definition and one of each of people's own scenarios."""
+    settings = read_settings(None, {})
+    used = "".join(f"  - {{use: {name}}}\n" for name in settings.binding.definitions)
+    text = f"{_OWN.rstrip()}\n{used}"
+    config = load(text, known(settings.binding.definitions), file="mutants", environ={}, read_file=str)
+    return Settings(config=config, binding=settings.binding, redactor=settings.redactor, source="mutants")
+
+
+def bench_cases(settings: Settings, model: str, without: Collection[str] = ()) -> list[Case]:
+    """The default matrix for `model` of the mirror, but for the scenarios that are switched off."""
+    found = cases(settings.config, settings.binding, Wanted(models=(f"mirror/{model}",)))
+    return [case for case in found if case.scenario not in without]
+
+
+async def play(
+    mutants: Sequence[Mutant],
+    *,
+    settings: Settings,
+    without: Collection[str],
+    clock: Clock,
+    draw: Draw,
+    report: Callable[[Caught], None],
+) -> list[Caught]:
+    """What became of each of `mutants`, in their order; `report` is told each as it ends."""
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def one(mutant: Mutant) -> Caught:
+        async with turns:
+            runs = await gate(
+                Order(
+                    config=settings.config,
+                    cases=bench_cases(settings, mutant.model, without),
+                    repeat=mutant.runs,
+                    bend=mutant.bend,
+                ),
+                clock=clock,
+                draw=draw,
+                redact=str,
+                report=lambda run: None,
+            )
+        caught = compared(mutant, verdicts(runs[mutant.runs - 1 :: mutant.runs]), without)
+        report(caught)
+        return caught
+
+    async with asyncio.TaskGroup() as tasks:
+        started = [tasks.create_task(one(mutant)) for mutant in mutants]
+    return [task.result() for task in started]
+
+
+def verdicts(runs: Sequence[Run]) -> Mapping[str, Mapping[str, int]]:
+    """How many cases of each scenario came to each reason, those that decide nothing in brackets; passes left out."""
+    found: dict[str, Counter[str]] = {}
+    for run in runs:
+        outcome, reason = run.finding.outcome, str(run.finding.reason)
+        if outcome is Outcome.PASS:
+            continue
+        word = {Outcome.FAIL: reason, Outcome.INCONCLUSIVE: f"[{reason}]"}.get(outcome, f"({reason})")
+        found.setdefault(run.case.scenario, Counter())[word] += 1
+    return {name: dict(counts) for name, counts in found.items()}

@@ -1,0 +1,130 @@
+"""Turns of a conversation as messages of Chat Completions (protocols.md A1, H1).
+
+An assistant message has a place for each kind: reasoning, words, a refusal, calls. Parts in another order come out in
+this one, and that is a loss.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from llm_canaries.wire.json import Object
+from llm_canaries.wire.loss import Losses
+from llm_canaries.wire.message import (
+    Document,
+    Image,
+    Message,
+    Opaque,
+    Part,
+    Refusal,
+    Text,
+    Thought,
+    ToolCall,
+    ToolResult,
+)
+from llm_canaries.wire.openai_chat.parts import NAME, is_call, write_call, write_content
+from llm_canaries.wire.profile import Profile
+
+_PICTURES = (Image, Document)
+
+
+def write_turns(turns: Sequence[Message], profile: Profile, losses: Losses) -> list[Object]:
+    """`turns` as messages; of another dialect's turn that has nothing left to say none is made."""
+    said: list[Object] = []
+    for turn in turns:
+        if turn.role == "tool":
+            said += _write_results(turn, profile, losses)
+        elif (message := _write_assistant(turn, losses) if turn.role == "assistant" else _write(turn, losses)) is None:
+            losses.add(turn.role, "a message without content")
+        else:
+            said.append(message)
+    if not said and not losses.same:  # without a message the ask would be refused
+        losses.add("messages", "nothing is left, an empty text said")
+        said.append({"role": "user", "content": ""})
+    return said
+
+
+def out_of_place(parts: Sequence[Part]) -> bool:
+    """Whether `parts` stand in another order than chat's: reasoning, words, a refusal, calls."""
+    places = [place for part in parts if (place := _place(part)) is not None]
+    return any(later < earlier for earlier, later in pairwise(places))
+
+
+def _place(part: Part) -> int | None:
+    match part:
+        case Thought():
+            return 0
+        case Text():
+            return 1
+        case Refusal():
+            return 2
+        case ToolCall():
+            return 3
+        case Opaque():
+            return 3 if is_call(part) else None
+        case _:
+            return 1
+
+
+def _write(message: Message, losses: Losses) -> Object | None:
+    first = message.content[0] if message.content else None
+    if isinstance(first, Opaque) and first.dialect == NAME and len(message.content) == 1 and "role" in first.block:
+        return dict(first.block)
+    content, extra = write_content(message.content, message.role, losses), losses.extra(message.role, message.extra)
+    if not content and not losses.same and not any(isinstance(part, Text) for part in message.content):
+        return None
+    return {"role": message.role, "content": content} | extra
+
+
+def _write_assistant(message: Message, losses: Losses) -> Object | None:
+    words: list[Part] = []
+    said: Object = {"role": "assistant", "content": None}
+    spoken: list[Part] = []
+    last = max((at for at, part in enumerate(message.content) if isinstance(part, Text)), default=-1)
+    for at, part in enumerate(message.content):
+        match part:
+            case ToolCall():
+                said.setdefault("tool_calls", []).append(write_call(part, losses))
+            case Opaque() if is_call(part):
+                said.setdefault("tool_calls", []).append(write_call(part, losses))
+            case Thought(text) if losses.same and text:
+                said["reasoning_content"] = said.get("reasoning_content", "") + text
+            case Thought():
+                losses.add("assistant", "thinking")
+                continue
+            case Refusal(text, extra) if not losses.same or at > last:
+                said["refusal"] = said.get("refusal", "") + text
+                losses.unsaid("assistant", extra)
+            case _:
+                words.append(part)
+                part = Text("") if isinstance(part, Refusal) else part  # chat's own client said it among the words
+        spoken.append(part)
+    content = write_content(tuple(words), "assistant", losses)
+    if content or any(isinstance(part, Text) for part in words):
+        said["content"] = content
+    if out_of_place(spoken):
+        losses.add("assistant", "order of parts")
+    if len(said) == 2 and said["content"] is None and not losses.same:
+        return None
+    return said | losses.extra("assistant", message.extra)
+
+
+def _write_results(message: Message, profile: Profile, losses: Losses) -> Iterator[Object]:
+    """Every tool message of a run, then one user message with what the tool role cannot hold."""
+    hoisted: list[Part] = []
+    for result in message.content:
+        if not isinstance(result, ToolResult):
+            losses.part("tool", result)
+            continue
+        pictures = [] if profile.tool_images else [p for p in result.content if isinstance(p, _PICTURES)]
+        kept = tuple([p for p in result.content if not isinstance(p, _PICTURES)]) if pictures else result.content
+        if result.is_error:
+            losses.add(f"tool result {result.id}", "is_error")
+        if pictures:
+            losses.add(f"tool result {result.id}", f"{len(pictures)} image(s) moved to a user message")
+            # a label binds each picture to its call where there are several (protocols.md D1: misbound)
+            label = [Text(f"Returned by tool call {result.id}:")] if len(message.content) > 1 else []
+            hoisted += [*label, *pictures]
+        said: Object = {"role": "tool", "tool_call_id": result.id, "content": write_content(kept, "tool", losses)}
+        yield said | losses.extra("tool result", result.extra)
+    if hoisted and (content := write_content(tuple(hoisted), "user", losses)):
+        yield {"role": "user", "content": content}
