@@ -58,12 +58,28 @@ def test_recent_reaches_back_a_day_for_slow_canaries():
 
 def test_confirmations_decide_the_state_and_never_a_ratio():
     ledger = filled([0], failing={0})
-    ledger.add(30, failed=True, confirmation=True)
-    assert (ledger.failures_in_a_row, ledger.success) == (2, False)
+    for at in (15, 30):
+        assert ledger.unconfirmed
+        ledger.add(at, failed=True, confirmation=True)
+        assert (ledger.failures_in_a_row, ledger.success, ledger.last_decided) == (1, False, at)
+    ledger.add(45, failed=True, confirmation=True)
+    assert (ledger.failures_in_a_row, ledger.success) == (2, False), "a burst that failed is one failure more"
+    assert not ledger.unconfirmed
     assert ledger.tally("1h", 60) == Tally(1, 1)
     ledger.add(60, failed=False, confirmation=True)
     assert (ledger.failures_in_a_row, ledger.success, ledger.last_success) == (0, True, 60)
     assert ledger.tally("1h", 60) == Tally(1, 1)
+
+
+def test_a_confirmation_that_passes_ends_the_burst():
+    ledger = filled([0], failing={0})
+    ledger.add(15, failed=True, confirmation=True)
+    ledger.add(30, failed=False, confirmation=True)
+    assert (ledger.failures_in_a_row, ledger.unconfirmed) == (0, False)
+    ledger.add(600, failed=True)
+    assert (ledger.failures_in_a_row, ledger.unconfirmed) == (1, True), "and the next failure has a burst of its own"
+    ledger.add(1200, failed=True)
+    assert (ledger.failures_in_a_row, ledger.unconfirmed) == (2, False), "unconfirmed runs count as they did"
 
 
 def test_memory_is_bounded():

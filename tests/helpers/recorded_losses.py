@@ -30,10 +30,10 @@ Row: TypeAlias = dict[str, Any]
 """`kind`, and for each other dialect what the ask and the answer lose."""
 
 HEAD = """\
-# What each recorded exchange with a real provider loses, as declared, when it is written in the other three dialects
-# (generic profile). Made by `python tests/helpers/recorded_losses.py`, checked by tests/wire/test_recorded_losses.py.
-# An entry of `lists` is one list of losses. A recording has its kind and, by target, the numbers of the lists of its
-# ask and of its answer; 0 is no loss. A `refusal` or `page` has no answer to translate.
+# What each recorded exchange with a real provider loses, as declared, when it is written in the other three dialects;
+# nothing is known of the provider. Made by `python tests/helpers/recorded_losses.py`, checked by
+# tests/wire/test_recorded_losses.py. An entry of `lists` is one list of losses. A recording has its kind and, by
+# target, the numbers of the lists of its ask and of its answer; 0 is no loss. A `refusal` or `page` has no answer.
 """
 
 

@@ -48,11 +48,11 @@ def found(every, noise=0.005):
 
 def test_what_is_told_of_the_shipped_rules():
     one, ten = found(60.0), found(600.0)
-    assert one["warning"].windows == ((60, 4), (20, 3))
-    assert ten["warning"].windows == ((20, 3),), "six runs an hour are too few for that window"
-    assert ten["critical"].windows == ((20, 4),)
+    assert one["warning"].windows == ((60, 6), (20, 4), (45, 5)), "the rule's own floor, above the threshold"
+    assert ten["warning"].windows == ((20, 4), (45, 5)), "six runs an hour are too few for that window"
+    assert ten["critical"].windows == ((20, 4), (45, 6))
     assert {each.alert for each in one.values()} == {"KnownGoodErrorRatio"}
-    assert ten["critical"].a_week == pytest.approx(1008 * onset(((20, 4),), 0.005))
+    assert ten["critical"].a_week == pytest.approx(1008 * onset(((20, 4), (45, 6)), 0.005))
     assert ten["critical"].total == 4 * 600 + 120, "four runs and `for`"
 
 
@@ -65,8 +65,8 @@ def test_the_delay_is_that_of_the_ledger(every, severity):
         ledger.add(run * every, failed=False)
     for run in range(50):
         ledger.add(run * every, failed=True)
-        tallies = [ledger.tally(window, run * every) for window in ("1h", "recent")]
-        if any(each.runs >= 10 and (each.lower or 0) > estimate.threshold for each in tallies):
+        tallies = [ledger.tally(window, run * every) for window in ("1h", "recent", "long")]
+        if any(each.runs >= 10 and (each.lower or 0) > max(0.043, estimate.threshold) for each in tallies):
             assert estimate.total == (run + 1) * every + 120
             break
     else:
@@ -75,10 +75,10 @@ def test_the_delay_is_that_of_the_ledger(every, severity):
 
 
 def test_the_windows_are_the_ledgers():
-    from llm_canaries.canary.ledger import RECENT_RUNS, WINDOWS
+    from llm_canaries.canary.ledger import MOST, WINDOWS
 
     assert {name: seconds for name, (seconds, _) in SPANS.items()} == WINDOWS
-    assert SPANS["recent"][1] == RECENT_RUNS
+    assert {name: most for name, (_, most) in SPANS.items() if most is not None} == MOST
 
 
 def test_rules_and_canaries_that_do_not_meet_have_no_estimate():

@@ -107,8 +107,8 @@ def test_state_and_ratios_survive_kill_9_and_counters_do_not(tmp_path):
 def test_a_failure_is_confirmed_and_the_confirmation_is_in_no_ratio(tmp_path):
     slow = FAST.replace("MODEL", "mirror/wrong-answer").replace("every: 10s", "every: 1h")
     with serving(tmp_path, slow) as served:
-        wait_until(lambda: served.value("llm_canary_confirmations_total", outcome="fail"), seconds=30)
-        assert served.value("llm_canary_consecutive_failures") == 2
+        wait_until(lambda: served.value("llm_canary_confirmations_total", outcome="fail") == 3, seconds=75)
+        assert served.value("llm_canary_consecutive_failures") == 2, "the burst is one failure more"
         assert served.value("llm_canary_error_ratio_runs", window="1h") == 1
         assert served.value("llm_canary_runs_total", outcome="fail") == 1
         run = served.cases()[0]["run"]

@@ -6,6 +6,7 @@ blocks and fields of one dialect alone, files by URL, errors and empty results.
 
 import json
 from collections import Counter
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ def turns(draw: st.DrawFn, speaker: str) -> list[Message]:
     """A user turn, what the model made of it, the results of its calls, and perhaps a late word of the system."""
     texts = st.builds(Text, WORDS, EXTRAS)
     user = draw(st.lists(texts | FILES | st.just(opaque(speaker)), max_size=3))
-    makers = [speaker, *(f"{maker}#" for maker in DIALECTS)]
+    makers = [speaker, *(f"{maker}#" for maker in DIALECTS if maker != CHAT)]  # which makes no seals
     said = st.sampled_from(makers).flatmap(
         lambda maker: SEALS.map(lambda seal: seal if maker == speaker else maker + seal)
     )
@@ -128,7 +129,7 @@ def opaque_of(ask: Ask) -> int:
 @pytest.mark.parametrize(("source", "target"), ARROWS)
 @pytest.mark.parametrize("profile", PROFILES, ids=["generic", "tool_images", "no_result_parts"])
 def test_what_is_asked_comes_back_or_is_declared(source: str, target: str, profile: Profile) -> None:
-    @settings(max_examples=40, deadline=None, derandomize=True)
+    @settings(max_examples=25, deadline=None, derandomize=True)
     @given(asks(source))
     def check(ask: Ask) -> None:
         request = DIALECTS[target].write_ask(ask, profile)
@@ -188,7 +189,7 @@ def check_thoughts(ask: Ask, said: Ask, lost: Counter[str]) -> None:
 
 def digits(arguments: str) -> Any:
     """Arguments with the digits that their numbers came with."""
-    return json.loads(arguments, parse_float=str, parse_int=str)
+    return json.loads(arguments, parse_float=Decimal, parse_int=Decimal)
 
 
 def texts_of(result: ToolResult) -> str:

@@ -12,6 +12,8 @@ from spoiling import MANY, PATH, read_asks, read_replies, read_streams, spoiled
 
 from llm_canaries.wire.dialects import DIALECTS
 from llm_canaries.wire.envelope import read_envelope
+from llm_canaries.wire.event import Broken, Head
+from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.fault_reading import read_fault
 from llm_canaries.wire.json import WireError
 from llm_canaries.wire.message import Models
@@ -154,6 +156,27 @@ def test_faults(body: bytes, status: int, value: str) -> None:
     fault = read_fault(status, headers, body, 0)
     msgspec.convert(msgspec.to_builtins(fault), type(fault))
     read_quota(headers, 0)
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_any_fault_can_be_written(name: str) -> None:
+    texts, waits = st.text(max_size=20), st.none() | st.floats() | st.integers(-5, 2**70).map(float)
+    faults = st.builds(Fault, reason=st.sampled_from(FaultReason), status=st.none() | st.integers(-1, 999), code=texts,
+                       message=texts, retry_after=waits)  # fmt: skip
+
+    @MANY
+    @given(faults)
+    def check(fault: Fault) -> None:
+        status, body = DIALECTS[name].write_fault(fault)
+        assert 400 <= status < 600
+        again = read_fault(status, (), body, 0)
+        assert again.message == fault.message or not fault.message
+        with pytest.raises(WireError):
+            DIALECTS[name].read_reply(body)
+        for stream in (DIALECTS[name].writer(Head(id="i", model="m")), DIALECTS[name].writer(Head(id="", model=""))):
+            stream.feed(Broken(fault))
+
+    check()
 
 
 @pytest.mark.parametrize("name", DIALECTS)

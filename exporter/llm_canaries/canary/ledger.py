@@ -1,6 +1,8 @@
 """What the scheduled runs of one case add up to: exact counts over windows, and what they prove.
 
-Confirmation runs decide the state (success, failures in a row) and never a ratio (DESIGN 5.3, 5.5).
+Confirmation runs decide the state (success, failures in a row) and never a ratio (DESIGN 5.3, 5.5). A burst of them
+is one failure more once all of it has failed: of a hundred canaries with 0.5 % of transients, ten a month fail a
+single confirmation as well, and none fails three.
 """
 
 from collections import deque
@@ -9,10 +11,12 @@ from math import comb
 
 from msgspec import Struct
 
-WINDOWS = {"10m": 600.0, "1h": 3600.0, "recent": 86400.0}
-RECENT_RUNS = 20  # `recent` is the last 20 decided runs, none older than a day
+WINDOWS = {"10m": 600.0, "1h": 3600.0, "recent": 86400.0, "long": 86400.0}
+MOST = {"recent": 20, "long": 45}  # the last decided runs, none older than a day
+LONG_RUNS = max(MOST.values())
 MOST_RUNS = 10_000  # of the last hour, where one ledger counts a whole gateway
 CONFIDENCE = 0.95
+CONFIRMATIONS = 3  # failing confirmations that are one failure more
 
 
 class Tally(Struct, frozen=True):
@@ -55,7 +59,7 @@ def lower_bound(failures: int, runs: int) -> float:
 
 
 class Ledger:
-    """Decided scheduled runs of the last hour, or the last twenty, and their state: of a case, or of a gateway."""
+    """Decided scheduled runs of the last hour, or the last forty-five, and their state: of a case, or of a gateway."""
 
     def __init__(self) -> None:
         self._runs: deque[tuple[float, bool]] = deque(maxlen=MOST_RUNS)
@@ -63,11 +67,19 @@ class Ledger:
         self.failures_in_a_row = 0
         self.last_success: float | None = None
         self.last_decided: float | None = None
+        self._burst = 0
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether one failure stands alone, and a confirmation would tell more."""
+        return self.failures_in_a_row == 1 and self._burst < CONFIRMATIONS
 
     def add(self, at: float, *, failed: bool, confirmation: bool = False) -> None:
         """Counts one decided run that started at `at` (Unix time)."""
         self.success = not failed
-        self.failures_in_a_row = self.failures_in_a_row + 1 if failed else 0
+        self._burst = self._burst + 1 if failed and confirmation else 0
+        if not confirmation or self._burst == CONFIRMATIONS or not failed:
+            self.failures_in_a_row = self.failures_in_a_row + 1 if failed else 0
         self.last_decided = at if self.last_decided is None else max(at, self.last_decided)
         if not failed:
             self.last_success = at
@@ -79,12 +91,11 @@ class Ledger:
         """The runs of `window` (a key of WINDOWS) that ends at `now`; runs from the future count as now's."""
         since = now - WINDOWS[window]
         runs = [failed for at, failed in self._runs if at > since]
-        if window == "recent":
-            runs = runs[-RECENT_RUNS:]
+        runs = runs[-MOST.get(window, MOST_RUNS) :]
         return Tally(sum(runs), len(runs))
 
     def _forget(self, now: float) -> None:
-        while len(self._runs) > RECENT_RUNS and self._runs[0][0] <= now - WINDOWS["1h"]:
+        while len(self._runs) > LONG_RUNS and self._runs[0][0] <= now - WINDOWS["1h"]:
             self._runs.popleft()
 
 

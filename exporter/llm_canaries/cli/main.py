@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {  # name: module below cli, one line 
     "rules": ("rules", "Check rule files, run their tests, evaluate expressions, replay history."),
     "notify": ("notify", "Check the receivers, or send each a test message."),
     "schema": ("schema", "Print the JSON Schema of canaries.yml, for editors."),
+    "mutants": ("mutants", "Prove that canaries catch every known fault, and fail nothing that is healthy."),
     "mirror": ("mirror", "Serve the mirror provider: a healthy model, and one for every fault."),
 }
 

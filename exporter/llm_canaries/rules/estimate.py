@@ -17,10 +17,16 @@ from llm_canaries.rules.promql.plan import selectors
 from llm_canaries.rules.vector import NAME
 
 LOWER, THRESHOLD = "llm_canary_error_ratio_lower", "llm_canary_threshold"
-SPANS: Mapping[str, tuple[float, int | None]] = {"10m": (600.0, None), "1h": (3600.0, None), "recent": (86400.0, 20)}
+SPANS: Mapping[str, tuple[float, int | None]] = {
+    "10m": (600.0, None),
+    "1h": (3600.0, None),
+    "recent": (86400.0, 20),
+    "long": (86400.0, 45),
+}
 """The ledger's windows: seconds, and how many runs at most."""
 WEEK = 604800.0
 _LEAST = re.compile(r"error_ratio_runs\s*>=\s*(\d+)")
+_FLOOR = re.compile(r"error_ratio_lower\{[^}]*\}\s*>\s*([\d.]+)")
 
 
 class Watch(Struct, frozen=True):
@@ -69,7 +75,8 @@ def _of(rule: Rule, watch: Watch, noise: float) -> Iterator[Estimate]:
         threshold = watch.thresholds.get(_stated(limits[0]).get("severity", "")) if limits else None
         if threshold is None or not _selects(matchers, watch):
             return
-        windows = tuple(_windows(matchers, watch.every, threshold, least))
+        floor = max([threshold, *(float(each) for each in _FLOOR.findall(rule.expression))])
+        windows = tuple(_windows(matchers, watch.every, floor, least))
         if windows:
             yield Estimate(
                 rule.name, rule.severity, watch.canary, watch.every, threshold, windows,

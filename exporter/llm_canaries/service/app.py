@@ -34,7 +34,7 @@ from llm_canaries.wire.nonce import Draw
 
 log = logging.getLogger("canaries")
 
-CONFIRM_AFTER = 15.0  # seconds from a first failure to the run that confirms it
+CONFIRM_AFTER = 15.0  # seconds from a failure to the run that confirms it: three within a minute
 MIRROR_IN_FLIGHT = 8
 CLOCK_STEP = 5.0  # seconds that the wall clock may differ from the monotonic one between two looks
 RETIRE_AFTER = 120.0  # seconds that runs of the configuration before get to end
@@ -188,8 +188,7 @@ class Sidecar:
         if self.plant is None or key not in self.plant.cases:
             return  # removed while it ran
         await self._record(case, run, confirmation=confirmation)
-        first = run.finding.outcome is Outcome.FAIL and self.ledgers[key].failures_in_a_row == 1
-        if first and not confirmation and may_confirm(run):
+        if run.finding.outcome is Outcome.FAIL and self.ledgers[key].unconfirmed and may_confirm(run):
             self._later(self._confirm(key), CONFIRM_AFTER)
 
     async def _may_run(self, plant: Plant, case: Case) -> bool:

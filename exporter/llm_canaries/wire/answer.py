@@ -59,7 +59,7 @@ def read_answer(send: Send, got: Received, now: float) -> Exchange:
         first_content=reading.first_content,
         reply=reading.reply,
         events=reading.events,
-        objections=objections(reading.events) if send.stream else (),
+        objections=_irregular(send, got, reading),
         fault=reading.fault,
         quota=read_quota(got.headers, now, got.body if (got.status or 0) >= 400 else b""),
         attempts=got.attempts,
@@ -78,6 +78,28 @@ def objections(events: Sequence[Event]) -> tuple[str, ...]:
     if ends and ends[0] != len(said) - 1:
         found.append("event_after_end")
     return tuple(found)
+
+
+def _irregular(send: Send, got: Received, reading: Reading) -> tuple[str, ...]:
+    """What is irregular about an answer: its order, its letters, ids that name two calls, counts that are none."""
+    found = list(objections(reading.events)) if send.stream else []
+    reply = reading.reply
+    if send.stream and reading.events and not got.cut and not _is_utf8(got.body):
+        found.append("not_utf8")  # a whole answer with such bytes is no JSON
+    ids = [call.id for call in reply.calls if call.id] if reply is not None else []
+    if len(set(ids)) != len(ids):
+        found.append("duplicate_tool_id")
+    if reply is not None and reply.usage is not None and reply.usage.broken:
+        found.append("invalid_usage")
+    return tuple(found)
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _reasoning(send: Send, got: Received, reply: Reply | None) -> Reasoning:

@@ -1,6 +1,7 @@
 """Collects what a target dialect cannot say while an ask or reply is written in it."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from llm_canaries.wire.exchange import Loss
 from llm_canaries.wire.json import Object
@@ -69,3 +70,14 @@ def _kind(block: Extra) -> str:
     """What a block calls itself, or what it holds."""
     type = block.get("type")
     return (type if isinstance(type, str) and type else ", ".join(block) or "nothing")[:_LONGEST]
+
+
+def under(name: str, said: Mapping[str, Any]) -> Object:
+    """`said` as fields of an `extra`, each with `name` before it, so that each is a loss of its own elsewhere."""
+    return {f"{name}.{key}": value for key, value in said.items()}
+
+
+def back_under(name: str, extra: Object) -> Object:
+    """What `under` made of fields, taken out of `extra`."""
+    start = f"{name}."
+    return {key[len(start) :]: extra.pop(key) for key in list(extra) if key.startswith(start)}

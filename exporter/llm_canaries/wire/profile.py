@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -33,7 +34,7 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `tool_images`: a chat tool message may hold images (A1; else they are hoisted). `max_tokens_field`:
     what a chat endpoint calls the cap. `thinking_form`: how Messages wants a level. `budgets`: tokens by
     level where the provider's table is not CLIProxyAPI's (C3). `business_errors`: a provider's own codes inside a 200.
-    `models`: facts by id pattern, first match wins.
+    `models`: facts by pattern of the id or of its last path segment, first match wins.
     """
 
     name: str = "generic"
@@ -47,9 +48,16 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     models: Mapping[str, ModelFacts] = {}
 
     def facts(self, model: str) -> ModelFacts:
-        """What is known of `model`; nothing when no pattern fits."""
-        return next((facts for pattern, facts in self.models.items() if fnmatchcase(model, pattern)), ModelFacts())
+        """What is known of `model`, whose id may have a gateway's path before it; nothing when no pattern fits."""
+        pattern = _first_fit(tuple(self.models), model)
+        return ModelFacts() if pattern is None else self.models[pattern]
 
     def form_for(self, facts: ModelFacts) -> Literal["budget", "adaptive"]:
         """How Messages wants a level for a model with `facts`, whose own form goes first."""
         return facts.thinking_form or self.thinking_form
+
+
+@lru_cache(maxsize=1024)  # an ask names one of few models, and some sixty patterns take longer than its translation
+def _first_fit(patterns: tuple[str, ...], model: str) -> str | None:
+    names = {model, model.rpartition("/")[2]}
+    return next((pattern for pattern in patterns if any(fnmatchcase(name, pattern) for name in names)), None)

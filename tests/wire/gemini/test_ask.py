@@ -150,7 +150,8 @@ def test_what_gemini_has_no_word_for_is_declared() -> None:
     ]  # fmt: skip
     assert losses == [
         "system: field name", "system: image", "system: a message in mid-conversation, said as user",
-        "user: field cache_control", "user: opaque odd", "user: refusal, said as text", "user: field name", "user: opaque odd",
+        "user: field cache_control", "user: opaque odd", "user: refusal, said as text", "user: field name",
+        "user: opaque odd",
         "user: a message without content", "tool f: field strict", "tools: tool of type web_search",
         "parallel_tool_calls: false: calls may come side by side", "ask: field user", "ask: field seed",
     ]  # fmt: skip

@@ -171,7 +171,13 @@ def test_what_an_answer_cannot_say_is_declared() -> None:
                   usage=Usage(input=5, output=1, cache_write=3), extra={"container": {}})  # fmt: skip
     said, losses = written(found)
     assert said["candidates"][0]["content"]["parts"] == [{"text": "no"}]
-    assert losses == ["reply: field container", "content: refusal, said as text", "content: opaque nothing", "usage: cache_write 3", "reply: effort high"]
+    assert losses == [
+        "reply: field container",
+        "content: refusal, said as text",
+        "content: opaque nothing",
+        "usage: cache_write 3",
+        "reply: effort high",
+    ]
 
 
 def test_counts() -> None:

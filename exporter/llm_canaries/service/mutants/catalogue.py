@@ -10,7 +10,7 @@ from llm_canaries.service.mutants.core import CORE_MUTANTS
 from llm_canaries.service.mutants.expected import EXPECTED, RUNS, Catches
 
 HEALTHY = "healthy"
-_WAITING = frozenset({Service.HANG, Service.HANG_MIDWAY, Service.SLOW, Service.BIG_BODY, Service.BUFFERED})
+_WAITING = frozenset({Service.HANG, Service.HANG_MIDWAY, Service.SLOW, Service.BUFFERED})
 
 
 class Mutant(Struct, frozen=True, kw_only=True):
@@ -24,6 +24,7 @@ class Mutant(Struct, frozen=True, kw_only=True):
     runs: int = 1
     control: bool = False
     waits: bool = False
+    heavy: bool = False
 
 
 def catalogue() -> Sequence[Mutant]:
@@ -38,6 +39,7 @@ def catalogue() -> Sequence[Mutant]:
             runs=RUNS.get(name, 1),
             control=name == HEALTHY,
             waits=row.service in _WAITING,
+            heavy=row.service is Service.BIG_BODY,
         )
         for name, row in MISBEHAVIOURS.items()
     ] + [

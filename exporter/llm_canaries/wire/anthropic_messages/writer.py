@@ -195,8 +195,11 @@ class MessagesWriter:
         if self._finished is None:
             return rest + _frame("message_stop")
         own = self._finished.native if finish_of(self._finished.native) == self._finished.finish else None
+        native = native_finish(self._finished.finish, own)
+        if finish_of(native) != self._finished.finish:
+            self._losses.add("finish", f"{self._finished.finish}, said as {native}")
         delta: Object = self._stop | {
-            "stop_reason": native_finish(self._finished.finish, own),
+            "stop_reason": native,
             "stop_sequence": self._finished.stop_sequence,
         }
         usage = {} if self._usage is None else {"usage": write_messages_usage(self._usage)}

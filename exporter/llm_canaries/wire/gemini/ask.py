@@ -6,7 +6,7 @@ from typing import Any
 
 from llm_canaries.wire.exchange import Request
 from llm_canaries.wire.gemini.calls import Calls
-from llm_canaries.wire.gemini.names import NAME, back_under, camel, under
+from llm_canaries.wire.gemini.names import NAME, camel
 from llm_canaries.wire.gemini.parts import read_parts, write_parts
 from llm_canaries.wire.gemini.path import read_path, write_path
 from llm_canaries.wire.gemini.results import write_results
@@ -14,7 +14,7 @@ from llm_canaries.wire.gemini.seals import SKIP, held_by
 from llm_canaries.wire.gemini.thinking import read_thinking, write_thinking
 from llm_canaries.wire.gemini.tools import read_choice, read_tools, write_choice, write_tools
 from llm_canaries.wire.json import Object, decode_object, encode, kind, take, take_count, take_number, want
-from llm_canaries.wire.loss import Losses
+from llm_canaries.wire.loss import Losses, back_under, under
 from llm_canaries.wire.message import Ask, Message, Refusal, Role, Text, Thought, ToolCall, ToolResult
 from llm_canaries.wire.profile import Profile
 from llm_canaries.wire.seal import brought_back

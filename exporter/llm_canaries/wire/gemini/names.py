@@ -20,14 +20,3 @@ def camel(said: Mapping[str, Any]) -> Object:
         name = _SEAM.sub(lambda seam: seam[1].upper(), key) if "_" in key else key
         held[key if name in held else name] = value
     return held
-
-
-def under(name: str, said: Mapping[str, Any]) -> Object:
-    """`said` as fields of an `extra`, each with `name` before it, so that each is a loss of its own elsewhere."""
-    return {f"{name}.{key}": value for key, value in said.items()}
-
-
-def back_under(name: str, extra: Object) -> Object:
-    """What `under` made of fields, taken out of `extra`."""
-    start = f"{name}."
-    return {key[len(start) :]: extra.pop(key) for key in list(extra) if key.startswith(start)}

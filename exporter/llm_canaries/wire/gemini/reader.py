@@ -23,11 +23,12 @@ from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.gemini.calls import Calls
 from llm_canaries.wire.gemini.finish import finish_of
 from llm_canaries.wire.gemini.media import KEYS
-from llm_canaries.wire.gemini.names import NAME, camel, under
+from llm_canaries.wire.gemini.names import NAME, camel
 from llm_canaries.wire.gemini.parts import read_part
 from llm_canaries.wire.gemini.seals import held_by, is_foreign
 from llm_canaries.wire.gemini.usage import details_of, read_usage
 from llm_canaries.wire.json import Object, decode, integer, items, kind, mapping, string, want
+from llm_canaries.wire.loss import under
 from llm_canaries.wire.message import Extra, Finish, Opaque, Part, Text, Thought, ToolCall
 from llm_canaries.wire.sse import Frame
 

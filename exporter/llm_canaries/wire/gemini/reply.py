@@ -8,13 +8,13 @@ from msgspec.structs import replace
 from llm_canaries.wire.event import Broken, OpaquePart, fold
 from llm_canaries.wire.exchange import Written
 from llm_canaries.wire.gemini.finish import finish_of, native_finish
-from llm_canaries.wire.gemini.names import NAME, back_under
+from llm_canaries.wire.gemini.names import NAME
 from llm_canaries.wire.gemini.parts import write_parts
 from llm_canaries.wire.gemini.reader import CANDIDATE, USAGE, GeminiReader
 from llm_canaries.wire.gemini.seals import wrapped
 from llm_canaries.wire.gemini.usage import write_usage
 from llm_canaries.wire.json import Object, WireError, decode_object, encode, items, kind, mapping, string, want
-from llm_canaries.wire.loss import Losses
+from llm_canaries.wire.loss import Losses, back_under
 from llm_canaries.wire.message import Reply, Thought
 
 _LAST_SECOND = 253_402_300_799  # of the year 9999: Google's instants have four digits

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
-from llm_canaries.wire.gemini.names import NAME, camel, under
+from llm_canaries.wire.gemini.names import NAME, camel
 from llm_canaries.wire.gemini.schema import to_json_schema, to_parameters
 from llm_canaries.wire.json import Object, kind, take, want
-from llm_canaries.wire.loss import Losses
+from llm_canaries.wire.loss import Losses, under
 from llm_canaries.wire.message import Ask, Opaque, Tool, ToolChoice
 
 _MODES: Mapping[str, Literal["auto", "none", "required", "tool"]] = {

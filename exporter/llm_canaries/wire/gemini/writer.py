@@ -17,14 +17,14 @@ from llm_canaries.wire.event import (
 from llm_canaries.wire.exchange import Loss
 from llm_canaries.wire.gemini.errors import error_of
 from llm_canaries.wire.gemini.finish import UNSAID, finish_of, native_finish
-from llm_canaries.wire.gemini.names import NAME, back_under
+from llm_canaries.wire.gemini.names import NAME
 from llm_canaries.wire.gemini.parts import lone, write_call, write_part, write_thought
 from llm_canaries.wire.gemini.reader import CANDIDATE, USAGE
 from llm_canaries.wire.gemini.reply import candidate, head_of, is_blocked
 from llm_canaries.wire.gemini.seals import wrapped
 from llm_canaries.wire.gemini.usage import write_usage
 from llm_canaries.wire.json import Object, encode
-from llm_canaries.wire.loss import Losses
+from llm_canaries.wire.loss import Losses, back_under
 from llm_canaries.wire.message import Opaque, Thought, ToolCall, Usage
 from llm_canaries.wire.sse import encode_frame
 

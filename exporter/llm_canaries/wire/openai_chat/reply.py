@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from llm_canaries.wire.exchange import Written
-from llm_canaries.wire.json import Object, WireError, decode_object, encode, integer, items, kind, mapping, string
-from llm_canaries.wire.loss import Losses
+from llm_canaries.wire.json import Object, WireError, decode_object, encode, integer, items, kind, mapping, rest, string
+from llm_canaries.wire.loss import Losses, back_under, under
 from llm_canaries.wire.message import Finish, Opaque, Part, Refusal, Reply, Text, Thought, ToolCall
 from llm_canaries.wire.openai_chat.parts import NAME, is_call, read_calls, read_content, write_call
 from llm_canaries.wire.openai_chat.turns import out_of_place
@@ -20,6 +20,9 @@ FINISHES: Mapping[str, Finish] = {
 }
 
 _SILENCE = Text("")
+_CHOICE = frozenset({"index", "message", "delta", "finish_reason"})
+_MESSAGE = frozenset({"role", "content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call"})
+_MESSAGE |= {"annotations"}
 
 _NATIVE: Mapping[Finish, str] = {
     Finish.LENGTH: "length",
@@ -40,17 +43,21 @@ def read_reply(body: bytes) -> Reply:
     usage = chat_usage_of(said)
     for known in ("object", "usage"):
         said.pop(known, None)
+    message = mapping(choice.get("message"))
+    beside = under("choice", _told(choice, _CHOICE)) | under("message", _told(message, _MESSAGE))
+    if len(choices) > 1:
+        beside["choices"] = choices[1:]
     return Reply(
         dialect=NAME,
         id=string(said.pop("id", "")),
         model=string(said.pop("model", "")),
         created=integer(said.pop("created", 0)) or 0,
-        content=_read_message(mapping(choice.get("message"))),
+        content=_read_message(message),
         finish=finish_of(native),
         finish_native=string(native) or None,
         usage=None if usage is None else read_chat_usage(usage),
         effort=effort_of(said),
-        extra=said,
+        extra=said | beside,
     )
 
 
@@ -87,19 +94,22 @@ def write_reply(reply: Reply) -> Written:
     native = native_of(reply)
     if finish_of(native) != reply.finish:
         losses.add("finish", f"{reply.finish}, said as {native}")
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": native}
+    extra = losses.extra("reply", reply.extra)
+    message = back_under("message", extra) | message
+    beside = {"logprobs": None} | back_under("choice", extra)
+    choice = {"index": 0, "message": message} | beside | {"finish_reason": native}
     said: Object = {
         "id": reply.id,
         "object": "chat.completion",
         "created": reply.created,
         "model": reply.model,
-        "choices": [choice],
+        "choices": [choice, *items(extra.pop("choices", None))],
     }
     if reply.usage is not None:
         said["usage"] = write_chat_usage(reply.usage)
     if reply.effort is not None:
         said["reasoning_effort"] = reply.effort
-    return Written(encode(losses.extra("reply", reply.extra) | said), losses.found)
+    return Written(encode(extra | said), losses.found)
 
 
 def finish_of(native: object) -> Finish | None:
@@ -124,6 +134,11 @@ def effort_of(said: Object) -> str | None:
     """The reasoning level an answer says was applied, where a provider says so."""
     effort = said.pop("reasoning_effort", None)
     return effort if isinstance(effort, str) else None
+
+
+def _told(said: Object, known: frozenset[str]) -> Object:
+    """The fields of `said` that are not `known` and say something."""
+    return {key: value for key, value in rest(said, known).items() if value is not None}
 
 
 def _read_message(message: Object) -> tuple[Part, ...]:

@@ -4,8 +4,7 @@ An assistant message has a place for each kind: reasoning, words, a refusal, cal
 this one, and that is a loss.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
 
 from llm_canaries.wire.json import Object
 from llm_canaries.wire.loss import Losses
@@ -25,6 +24,7 @@ from llm_canaries.wire.openai_chat.parts import NAME, is_call, write_call, write
 from llm_canaries.wire.profile import Profile
 
 _PICTURES = (Image, Document)
+_PLACES: Mapping[type, int] = {Thought: 1, Text: 2, Image: 2, Document: 2, Refusal: 3, ToolCall: 4}
 
 
 def write_turns(turns: Sequence[Message], profile: Profile, losses: Losses) -> list[Object]:
@@ -45,24 +45,15 @@ def write_turns(turns: Sequence[Message], profile: Profile, losses: Losses) -> l
 
 def out_of_place(parts: Sequence[Part]) -> bool:
     """Whether `parts` stand in another order than chat's: reasoning, words, a refusal, calls."""
-    places = [place for part in parts if (place := _place(part)) is not None]
-    return any(later < earlier for earlier, later in pairwise(places))
+    if len(parts) < 2:
+        return False
+    places = [place for part in parts if (place := _PLACES.get(type(part)) or _place(part)) is not None]
+    return places != sorted(places)
 
 
 def _place(part: Part) -> int | None:
-    match part:
-        case Thought():
-            return 0
-        case Text():
-            return 1
-        case Refusal():
-            return 2
-        case ToolCall():
-            return 3
-        case Opaque():
-            return 3 if is_call(part) else None
-        case _:
-            return 1
+    """The place of an opaque call; what stands beside an answer has none."""
+    return _PLACES[ToolCall] if isinstance(part, Opaque) and is_call(part) else None
 
 
 def _write(message: Message, losses: Losses) -> Object | None:

@@ -18,7 +18,7 @@ from llm_canaries.wire.event import (
 )
 from llm_canaries.wire.exchange import Loss
 from llm_canaries.wire.json import HOLE, Object, encode, quoted
-from llm_canaries.wire.loss import Losses
+from llm_canaries.wire.loss import Losses, back_under
 from llm_canaries.wire.message import Finish, Usage
 from llm_canaries.wire.openai_chat.parts import NAME, beside
 from llm_canaries.wire.openai_chat.reply import finish_of, native_finish
@@ -37,6 +37,8 @@ class ChatWriter:
         self._usage: Usage | None = None
         self._losses = Losses(head.dialect, NAME)
         self._extra = self._losses.extra("reply", head.extra)
+        self._message, self._choice = back_under("message", self._extra), back_under("choice", self._extra)
+        self._losses.unsaid("reply", {key: self._extra.pop(key) for key in ("choices",) if key in self._extra})
 
     @property
     def losses(self) -> tuple[Loss, ...]:
@@ -50,7 +52,8 @@ class ChatWriter:
             return before + quoted(event.text) + after
         match event:
             case Head():
-                return self._chunk([_choice({"role": "assistant", "content": ""})], self._extra)
+                first = {"role": "assistant", "content": ""} | self._message
+                return self._chunk([_choice(first) | self._choice], self._extra)
             case PartStart(index=index, kind=kind):
                 self._kinds[index] = kind
                 self._around.pop(index, None)
@@ -104,7 +107,10 @@ class ChatWriter:
 
     def _finish(self, finish: Finish, native: str) -> bytes:
         own = native if native and finish_of(native) == finish else None
-        return self._chunk([{"index": 0, "delta": {}, "finish_reason": native_finish(finish, own)}])
+        said = native_finish(finish, own)
+        if finish_of(said) != finish:
+            self._losses.add("finish", f"{finish}, said as {said}")
+        return self._chunk([{"index": 0, "delta": {}, "finish_reason": said}])
 
     def _end(self) -> bytes:
         usage = b"" if self._usage is None else self._chunk([], {"usage": write_chat_usage(self._usage)})

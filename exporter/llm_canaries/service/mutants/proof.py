@@ -1,0 +1,116 @@
+"""The whole proof: mutants on this process' loop, healthy controls and the simulated month in one beside it."""
+
+import asyncio
+import multiprocessing
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+from msgspec import Struct
+
+from llm_canaries.proxy.clock import Clock
+from llm_canaries.service.mutants.bench import bench_cases, bench_settings, play
+from llm_canaries.service.mutants.catalogue import HEALTHY, Caught, Mutant
+from llm_canaries.service.mutants.controls import Controls, control
+from llm_canaries.service.mutants.simulation import Figures, simulated
+from llm_canaries.service.rule_files import read_groups
+from llm_canaries.wire.nonce import Draw
+
+SEED = 20260101
+
+
+class Proof(Struct, frozen=True, kw_only=True):
+    """What became of every mutant, of the healthy runs, and of the simulated month (None where it was left out)."""
+
+    caught: Sequence[Caught]
+    controls: Controls
+    figures: Figures | None
+    without: Collection[str]
+
+    @property
+    def missed(self) -> list[Caught]:
+        """The mutants that nobody told of."""
+        return [each for each in self.caught if each.missed]
+
+    @property
+    def wrong(self) -> list[Caught]:
+        """The mutants that somebody told of in other words than declared."""
+        return [each for each in self.caught if each.wrong and not each.mutant.control]
+
+    @property
+    def false(self) -> int:
+        """How often something healthy was failed: runs of the controls, and sound gateways that are only unusual."""
+        return len(self.controls.failures) + sum(each.wrong for each in self.caught if each.mutant.control)
+
+    @property
+    def holds(self) -> bool:
+        """Whether every mutant is caught as declared, nothing healthy fails, and the month is as promised."""
+        quiet = self.figures is None or self.figures.within()
+        return not self.missed and not self.wrong and not self.false and quiet
+
+    def report(self) -> dict[str, Any]:
+        """The numbers, and behind them who, as plain values."""
+        mutants = [each for each in self.caught if not each.mutant.control]
+        figures = self.figures
+        return {
+            "mutants": len(mutants),
+            "caught": len(mutants) - len(self.missed) - len(self.wrong),
+            "missed": len(self.missed),
+            "wrong_reason": len(self.wrong),
+            "controls": self.controls.runs,
+            "false_failures": self.false,
+            "simulation": None if figures is None else {
+                "notifications": figures.notifications,
+                "runs_to_10pct": figures.runs_to_10pct,
+                "intervals_to_outage": round(figures.intervals_to_outage, 2),
+            },
+            "without": sorted(self.without),
+            "missed_mutants": [each.mutant.name for each in self.missed],
+            "wrong_reasons": {each.mutant.name: each.differences for each in self.wrong},
+            "undecided_controls": self.controls.undecided,
+            "failed_controls": [_plain(each) for each in self.controls.failures],
+            "matrix": {each.mutant.name: {name: dict(row) for name, row in each.found.items()} for each in self.caught},
+        }  # fmt: skip
+
+
+async def prove(
+    mutants: Sequence[Mutant],
+    *,
+    without: Collection[str],
+    controls: int,
+    simulate: bool,
+    clock: Clock,
+    draw: Draw,
+    report: Callable[[Caught], None],
+) -> Proof:
+    """The proof; healthy runs and the month have a process of their own, for they do nothing but reckon."""
+    settings = bench_settings()
+    context = multiprocessing.get_context("spawn")  # a fork would take the loop's threads along
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        loop = asyncio.get_running_loop()
+        healthy = loop.run_in_executor(pool, healthy_runs, controls, tuple(without))
+        month = loop.run_in_executor(pool, simulated_month) if simulate else None
+        caught = await play(mutants, settings=settings, without=without, clock=clock, draw=draw, report=report)
+        return Proof(
+            caught=caught,
+            controls=await healthy,
+            figures=await month if month is not None else None,
+            without=without,
+        )
+
+
+def healthy_runs(runs: int, without: Collection[str]) -> Controls:
+    """The healthy controls over the default matrix."""
+    cases = bench_cases(bench_settings(), HEALTHY, without)
+    return control(cases, runs, seed=SEED) if runs and cases else Controls(0, {}, [])
+
+
+def simulated_month() -> Figures:
+    """The simulation, with the rules that are shipped."""
+    settings = bench_settings()
+    case = next(each for each in bench_cases(settings, HEALTHY) if each.scenario == "known-good")
+    return simulated(case, read_groups(settings.config.rules), SEED)
+
+
+def _plain(value: Struct) -> Mapping[str, Any]:
+    return {name: getattr(value, name) for name in value.__struct_fields__}

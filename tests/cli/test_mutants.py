@@ -1,0 +1,68 @@
+"""Covers cli/mutants.py: the exit code is the proof, and a scenario that is switched off is missed."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from llm_canaries.canary.scenarios.table import SCENARIOS
+from llm_canaries.cli.main import main
+
+# for each scenario, a mutant that nobody else catches
+ALONE = {
+    "tool-result-image": "drop-image",
+    "known-good": "footer",
+    "eligibility": "list-gone",
+    "thinking": "drop-thinking",
+    "usage-parity": "own-prompt",
+    "tool-round-trip": "rename-tools",
+    "stream-conformance": "changing-id",
+    "catalog": "list-second-page",
+    "routing": "reroute-messages",
+    "negative-control": "catch-all",
+    "completion": "masked-words",
+    "http": "retry-after-lost",
+}
+
+
+def canaries(*words):
+    return CliRunner().invoke(main, ["mutants", *words])
+
+
+def test_a_proof_of_a_few(tmp_path):
+    told = canaries("--mutant", "footer,one-call,healthy,keep-alives", "--controls", "300", "--no-simulation",
+                    "--json", str(tmp_path / "proof.json"))  # fmt: skip
+    assert told.exit_code == 0, told.output
+    proof = json.loads((tmp_path / "proof.json").read_text())
+    counts = ("mutants", "caught", "missed", "wrong_reason", "false_failures", "simulation")
+    assert [proof[name] for name in counts] == [2, 2, 0, 0, 0, None]
+    assert proof["controls"] >= 300
+    assert proof["matrix"]["one-call"] == {"tool-round-trip": {"[one_call]": 8}}
+    assert "footer: ok" in told.stderr
+    rows = {line.split()[0]: line for line in told.stdout.splitlines() if line.strip()}
+    assert rows["footer"].endswith("wrong_answer") or "wrong_answer" in rows["footer"]
+    assert "[one_call]" in rows["one-call"]
+    assert "(sound)" in rows["keep-alives"]
+
+
+def test_each_scenario_has_a_mutant_of_its_own():
+    assert set(ALONE) == set(SCENARIOS)
+
+
+@pytest.mark.parametrize("scenario", ["known-good", "usage-parity", "http", "eligibility"])
+def test_a_scenario_switched_off_is_missed(scenario):
+    words = ("--mutant", ALONE[scenario], "--controls", "0", "--no-simulation")
+    assert canaries(*words).exit_code == 0
+    told = canaries(*words, "--without", scenario, "--json", "-")
+    assert told.exit_code == 1
+    proof = json.loads(told.stdout)
+    assert proof["missed_mutants"] == [ALONE[scenario]]
+    assert (proof["missed"], proof["caught"], proof["without"]) == (1, 0, [scenario])
+    assert f"missed: {ALONE[scenario]}" in told.stderr
+
+
+def test_usage():
+    wrong = canaries("--without", "no-such")
+    assert (wrong.exit_code, "no such scenario" in wrong.stderr) == (2, True)
+    wrong = canaries("--mutant", "no-such")
+    assert (wrong.exit_code, "no such mutant" in wrong.stderr) == (2, True)
