@@ -217,8 +217,8 @@ def _short(text: str) -> str:
 
 
 def cost(case: Case, params: Params) -> Cost:
-    """Four asks with two tools each, two of them answered with calls."""
-    requests = 4 if params.choices else 2
+    """Five asks with two tools each where calls are made one at a time, three of them answered with calls."""
+    requests = 5 if params.choices else 3
     return Cost(requests=requests, input_tokens=220 * requests, output_tokens=60 * requests)
 
 
