@@ -77,7 +77,7 @@ def write_reply(reply: Reply) -> Written:
             case Thought(text, signature, redacted, extra):
                 losses.unsaid("thinking", extra)
                 message["reasoning_content"] = message.get("reasoning_content", "") + text
-                if redacted or (signature and not losses.same):
+                if redacted or signature:  # chat has no word for it
                     losses.add("thinking", "signature")
             case ToolCall() | Opaque() if isinstance(part, ToolCall) or is_call(part):
                 message.setdefault("tool_calls", []).append(write_call(part, losses))
