@@ -15,7 +15,7 @@ from llm_canaries.canary.canary import Case, Outcome, Run
 from llm_canaries.canary.holds import Hold, HoldReason, Holds, holds_after, listing, may_confirm
 from llm_canaries.canary.ledger import Availability, Ledger
 from llm_canaries.canary.load import Wanted, cases
-from llm_canaries.canary.run import Lane, run_case
+from llm_canaries.canary.run import run_case
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.core import Core
@@ -23,19 +23,17 @@ from llm_canaries.proxy.price import prices_of
 from llm_canaries.service.assembly import Assembly, assemble
 from llm_canaries.service.board import Board
 from llm_canaries.service.gateway_metrics import GatewayMetrics
-from llm_canaries.service.lane import GatewayLane
+from llm_canaries.service.lane import Lanes, lanes
 from llm_canaries.service.recorder import Recorder
 from llm_canaries.service.schedule import Schedule
 from llm_canaries.service.settings import Settings
 from llm_canaries.service.store import Store
-from llm_canaries.wire.exchange import Via
 from llm_canaries.wire.fault import FaultReason
 from llm_canaries.wire.nonce import Draw
 
 log = logging.getLogger("canaries")
 
 CONFIRM_AFTER = 15.0  # seconds from a failure to the run that confirms it: three within a minute
-MIRROR_IN_FLIGHT = 8
 CLOCK_STEP = 5.0  # seconds that the wall clock may differ from the monotonic one between two looks
 RETIRE_AFTER = 120.0  # seconds that runs of the configuration before get to end
 
@@ -46,7 +44,7 @@ class Plant(Struct, frozen=True, kw_only=True):
     settings: Settings
     cases: Mapping[str, Case]
     assembly: Assembly
-    lanes: Mapping[str, Mapping[Via, Lane]]
+    lanes: Mapping[str, Lanes]
     stack: AsyncExitStack
 
 
@@ -74,12 +72,9 @@ class Sidecar:
         found = cases(settings.config, settings.binding, Wanted())
         stack = AsyncExitStack()
         assembly = await assemble(stack, settings.config, settings.config.gateways, self.clock, settings.redactor.learn)
-        lanes = {
-            name: {"gateway": GatewayLane(gateway, self.clock, MIRROR_IN_FLIGHT if name in assembly.mirrored else 1)}
-            for name, gateway in assembly.gateways.items()
-        }
+        ways = {name: lanes(assembly, name, self.clock) for name in assembly.gateways}
         by_key = {case.key: case for case in found}
-        return Plant(settings=settings, cases=by_key, assembly=assembly, lanes=lanes, stack=stack)  # type: ignore[arg-type]
+        return Plant(settings=settings, cases=by_key, assembly=assembly, lanes=ways, stack=stack)
 
     async def swap(self, plant: Plant) -> list[Case]:
         """Makes `plant` the one in force; the cases that are gone."""

@@ -9,17 +9,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from llm_canaries.canary.canary import Case, Run
-from llm_canaries.canary.run import Lane, run_case
+from llm_canaries.canary.run import run_case
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.config.schema import Config
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.gateway import Gateway
 from llm_canaries.service.assembly import Assembly, assemble
-from llm_canaries.service.lane import GatewayLane
-from llm_canaries.wire.exchange import Via
+from llm_canaries.service.lane import Lanes, lanes
 from llm_canaries.wire.nonce import Draw
-
-MIRROR_IN_FLIGHT = 8  # asks at once where only our own mirror answers; a deployed gateway gets one (DESIGN 5.13)
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -48,8 +45,10 @@ async def gate(
     async with AsyncExitStack() as stack:
         wanted = {case.gateway for case in order.cases}
         assembly = await assemble(stack, order.config, wanted, clock, learn)
-        lanes = {name: _lanes(assembly, name, clock, order) for name in wanted}
-        play = _Playing(assembly, lanes, clock, draw, redact, report)
+        ways = {
+            name: lanes(assembly, name, clock, concurrency=order.concurrency, bend=order.bend) for name in wanted
+        }
+        play = _Playing(assembly, ways, clock, draw, redact, report)
         async with asyncio.TaskGroup() as tasks:
             started = [tasks.create_task(play.case(case, order.repeat)) for case in order.cases]
         return [run for task in started for run in task.result()]
@@ -61,13 +60,13 @@ class _Playing:
     def __init__(
         self,
         assembly: Assembly,
-        lanes: Mapping[str, Mapping[Via, Lane]],
+        ways: Mapping[str, Lanes],
         clock: Clock,
         draw: Draw,
         redact: Callable[[str], str],
         report: Callable[[Run], None],
     ) -> None:
-        self._assembly, self._lanes, self._clock = assembly, lanes, clock
+        self._assembly, self._ways, self._clock = assembly, ways, clock
         self._draw, self._redact, self._report = draw, redact, report
 
     async def case(self, case: Case, repeat: int) -> list[Run]:
@@ -79,7 +78,7 @@ class _Playing:
             run = await run_case(
                 case,
                 SCENARIOS[case.scenario],
-                self._lanes[case.gateway],
+                self._ways[case.gateway],
                 draw=self._draw,
                 now=self._clock.wall(),
                 memory=memory,
@@ -90,10 +89,3 @@ class _Playing:
             runs.append(safe)
             self._report(safe)
         return runs
-
-
-def _lanes(assembly: Assembly, name: str, clock: Clock, order: Order) -> Mapping[Via, Lane]:
-    gentle = 1 if name not in assembly.mirrored else MIRROR_IN_FLIGHT
-    return {"gateway": GatewayLane(order.bend(assembly.gateways[name]), clock, order.concurrency or gentle)}
-
-
