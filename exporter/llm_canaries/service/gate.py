@@ -1,8 +1,8 @@
 """The gate: every case once (or `repeat` times), bounded in flight per gateway; no scheduler, no server of its own."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from msgspec import Struct
@@ -42,50 +42,64 @@ async def gate(
     learn: Callable[[str], None] = lambda secret: None,
 ) -> list[Run]:
     """All runs in the order of their cases; `report` is told each as it ends."""
+    async with playing(order, clock=clock, redact=redact, report=report, learn=learn) as play:
+        async with asyncio.TaskGroup() as tasks:
+            started = [tasks.create_task(play.repeated(case, order.repeat, draw)) for case in order.cases]
+        return [run for task in started for run in task.result()]
+
+
+@asynccontextmanager
+async def playing(
+    order: Order,
+    *,
+    clock: Clock,
+    redact: Callable[[str], str],
+    report: Callable[[Run], None],
+    learn: Callable[[str], None] = lambda secret: None,
+) -> AsyncIterator["Playing"]:
+    """The gateways of the order's cases, open for runs."""
     async with AsyncExitStack() as stack:
         wanted = {case.gateway for case in order.cases}
         assembly = await assemble(stack, order.config, wanted, clock, learn)
         ways = {
             name: lanes(assembly, name, clock, concurrency=order.concurrency, bend=order.bend) for name in wanted
         }
-        play = _Playing(assembly, ways, clock, draw, redact, report)
-        async with asyncio.TaskGroup() as tasks:
-            started = [tasks.create_task(play.case(case, order.repeat)) for case in order.cases]
-        return [run for task in started for run in task.result()]
+        yield Playing(assembly, ways, clock, redact, report)
 
 
-class _Playing:
-    """One gate at work."""
+class Playing:
+    """Gateways at work: plays runs of cases."""
 
     def __init__(
         self,
         assembly: Assembly,
         ways: Mapping[str, Lanes],
         clock: Clock,
-        draw: Draw,
         redact: Callable[[str], str],
         report: Callable[[Run], None],
     ) -> None:
         self._assembly, self._ways, self._clock = assembly, ways, clock
-        self._draw, self._redact, self._report = draw, redact, report
+        self._redact, self._report = redact, report
 
-    async def case(self, case: Case, repeat: int) -> list[Run]:
+    async def repeated(self, case: Case, repeat: int, draw: Draw) -> list[Run]:
         """The runs of one case, one after the other: each remembers what the one before left it."""
-        memory: Any = None
-        runs = []
-        upstream = self._assembly.upstream if case.gateway in self._assembly.mirrored else None
+        runs: list[Run] = []
         for _ in range(repeat):
-            run = await run_case(
-                case,
-                SCENARIOS[case.scenario],
-                self._ways[case.gateway],
-                draw=self._draw,
-                now=self._clock.wall(),
-                memory=memory,
-                upstream=upstream,
-            )
-            memory = run.finding.memory
-            safe = replace(run, finding=replace(run.finding, detail=self._redact(run.finding.detail)))
-            runs.append(safe)
-            self._report(safe)
+            runs.append(await self.run(case, draw, runs[-1].finding.memory if runs else None))
         return runs
+
+    async def run(self, case: Case, draw: Draw, memory: Any) -> Run:
+        """One run, reported, with secrets taken out of its finding."""
+        upstream = self._assembly.upstream if case.gateway in self._assembly.mirrored else None
+        run = await run_case(
+            case,
+            SCENARIOS[case.scenario],
+            self._ways[case.gateway],
+            draw=draw,
+            now=self._clock.wall(),
+            memory=memory,
+            upstream=upstream,
+        )
+        safe = replace(run, finding=replace(run.finding, detail=self._redact(run.finding.detail)))
+        self._report(safe)
+        return safe
