@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from llm_canaries.wire.exchange import Exchange, Page, Play
 from llm_canaries.wire.fault import Domain
-from llm_canaries.wire.nonce import Draw
+from llm_canaries.wire.nonce import Draw, Drawn
 from llm_canaries.wire.profile import ModelFacts, Profile
 
 
@@ -76,7 +76,10 @@ class Case(Struct, frozen=True, kw_only=True):
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """The judgement of one run: `reason` is empty for a pass, `detail` is for people."""
+    """The judgement of one run: `reason` is empty for a pass, `detail` is for people.
+
+    `because` is what decided it beside the answers themselves, sentence by sentence.
+    """
 
     outcome: Outcome
     reason: str = ""
@@ -84,6 +87,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     fault_domain: Domain | None = None
     measures: Mapping[str, float] = {}
     memory: Any = None
+    because: tuple[str, ...] = ()
 
 
 class Cost(Struct, frozen=True):
@@ -115,12 +119,19 @@ TOKEN_KINDS = ("input", "output", "reasoning", "cache_read", "cache_write")
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """One execution of a case, with its evidence; `latency` is that of its first exchange, in seconds."""
+    """One execution of a case, with its evidence; `latency` is that of its first exchange, in seconds.
+
+    `steps` are how many of `answers` each step brought, `drawn` the numbers that were drawn, each with its bound,
+    `remembered` the memory that went in.
+    """
 
     case: Case
     finding: Finding
     started: float
     answers: tuple[Exchange | Page, ...]
+    steps: tuple[int, ...] = ()
+    drawn: tuple[Drawn, ...] = ()
+    remembered: Any = None
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:

@@ -11,7 +11,7 @@ from llm_canaries.canary.verdict import skipped, undecided
 from llm_canaries.wire.exchange import Answer, Both, Exchange, Look, Page, Play, Seen, Send, Step, Via
 from llm_canaries.wire.fault import FaultReason
 from llm_canaries.wire.json import WireError
-from llm_canaries.wire.nonce import Draw
+from llm_canaries.wire.nonce import Draw, Drawn, noted
 
 
 class Lane(Protocol):
@@ -40,12 +40,20 @@ async def run_case(
     """The run of `case` at `now` (Unix time); `upstream` tells what the mirror saw under a mark."""
     if (finding := unfit(case, scenario)) is not None:
         return Run(case=case, finding=finding, started=now, answers=())
-    answers: list[Exchange | Page] = []
+    steps, drawn = list[tuple[Exchange | Page, ...]](), list[Drawn]()
     try:
-        finding = await _play(scenario.play(case, case.params, draw, memory), lanes, answers, upstream)
+        finding = await _play(scenario.play(case, case.params, noted(draw, drawn), memory), lanes, steps, upstream)
     except WireError as error:
         finding = undecided(SharedReason.UNWRITABLE_ASK, str(error))
-    return Run(case=case, finding=_tolerant(case, finding), started=now, answers=tuple(answers))
+    return Run(
+        case=case,
+        finding=_tolerant(case, finding),
+        started=now,
+        answers=tuple(answer for step in steps for answer in step),
+        steps=tuple(map(len, steps)),
+        drawn=tuple(drawn),
+        remembered=memory,
+    )
 
 
 def unfit(case: Case, scenario: Scenario) -> Finding | None:
@@ -58,13 +66,16 @@ def unfit(case: Case, scenario: Scenario) -> Finding | None:
 
 
 async def _play(
-    play: Play[Finding], lanes: Mapping[Via, Lane], answers: list[Exchange | Page], upstream: Lookup | None
+    play: Play[Finding],
+    lanes: Mapping[Via, Lane],
+    steps: list[tuple[Exchange | Page, ...]],
+    upstream: Lookup | None,
 ) -> Finding:
     try:
         step = next(play)
         while True:
             answer = await _carry_out(step, lanes, upstream)
-            answers += answer if isinstance(answer, tuple) else (answer,)
+            steps.append(answer if isinstance(answer, tuple) else (answer,))
             step = play.send(answer)
     except StopIteration as stop:
         finding: Finding = stop.value

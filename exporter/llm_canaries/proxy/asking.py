@@ -218,7 +218,7 @@ class Asking:
             trial.fault = _with_hint(trial.fault, trial, means.clock.wall())
         unproven = trial.reason in (STALE, ABANDONED)
         trial.wait = means.ways.finished(trial.way, trial.fault, now, abandoned=unproven)
-        attempt = trial.attempt(now)
+        attempt = self._account(trial, now)
         self._attempts.append(attempt)
         self._tell()
         if means.traffic is not None and not unproven:
@@ -226,12 +226,17 @@ class Asking:
             if (usage := trial.usage or usage_of(trial)) is not None:
                 means.traffic.used(attempt.provider, usage, trial.way.model)
 
+    def _account(self, trial: Trial, now: float) -> Attempt:
+        """The attempt as it stands; what a client's asks were turned into is let go with each of them."""
+        attempt = trial.attempt(now)
+        return replace(attempt, request=trial.request) if self._conduct.raw else attempt
+
     def _tell(self) -> None:
         """Brings the answer's own account up to date."""
         answer, trial = self._answer, self._trial
         if answer is None:
             return
-        now = () if trial is None or trial.over else (trial.attempt(self._means.clock.monotonic()),)
+        now = () if trial is None or trial.over else (self._account(trial, self._means.clock.monotonic()),)
         answer.attempts = (*self._attempts, *now)
         answer.losses = trial.losses if trial is not None else ()
 

@@ -11,12 +11,10 @@ from msgspec.structs import replace
 
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.gateway import Answering, Gateway, Limits, Unanswered
-from llm_canaries.wire.answer import Received, read_answer
+from llm_canaries.wire.answer import Received, read_answer, read_page
 from llm_canaries.wire.dialects import DIALECTS
-from llm_canaries.wire.envelope import is_html
 from llm_canaries.wire.exchange import Exchange, Look, Page, Send
 from llm_canaries.wire.fault import Fault, FaultReason
-from llm_canaries.wire.fault_reading import read_fault
 
 MOST_ARRIVALS = 4096  # times kept of one answer; later ones overwrite the last
 
@@ -40,17 +38,7 @@ async def look_at(gateway: Gateway, look: Look, *, clock: Clock) -> Page:
             await collecting.collect(answer)
     except (TimeoutError, Unanswered) as error:
         collecting.broke_off(error)
-    got = collecting.received()
-    fault = got.fault
-    if fault is None and got.status is not None and got.status >= 400:
-        fault = read_fault(got.status, got.headers, got.body, clock.wall())
-    elif fault is None and got.status is not None and got.status >= 300:
-        fault = Fault(reason=FaultReason.NO_ROUTE, status=got.status, message="redirects elsewhere")
-    elif fault is None and is_html(got.body):
-        fault = Fault(reason=FaultReason.HTML, status=got.status, message="an HTML page instead of the API")
-    return Page(
-        look=look, status=got.status, headers=got.headers, body=got.body, fault=fault, duration=got.duration
-    )
+    return read_page(look, collecting.received(), clock.wall())
 
 
 class _Collecting:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from llm_canaries.wire.dialects import DIALECTS
 from llm_canaries.wire.envelope import is_html, read_envelope
 from llm_canaries.wire.event import Broken, Delta, End, Event, Finished, Liveness, OpaquePart, PartStart, fold
-from llm_canaries.wire.exchange import Attempt, Exchange, Loss, Reasoning, Send
+from llm_canaries.wire.exchange import Attempt, Exchange, Look, Loss, Page, Reasoning, Send
 from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.fault_reading import read_fault
 from llm_canaries.wire.headers import Headers, header
@@ -65,6 +65,29 @@ def read_answer(send: Send, got: Received, now: float) -> Exchange:
         attempts=got.attempts,
         losses=got.losses,
         thinking=_reasoning(send, got, reading.reply),
+        broke=got.fault,
+        at=now,
+    )
+
+
+def read_page(look: Look, got: Received, now: float) -> Page:
+    """The Page that came for `look`; `fault` is set where it is not the page that was asked for."""
+    fault, status = got.fault, got.status
+    if fault is None and status is not None and status >= 400:
+        fault = read_fault(status, got.headers, got.body, now)
+    elif fault is None and status is not None and status >= 300:
+        fault = Fault(reason=FaultReason.NO_ROUTE, status=status, message="redirects elsewhere")
+    elif fault is None and is_html(got.body):
+        fault = Fault(reason=FaultReason.HTML, status=status, message="an HTML page instead of the API")
+    return Page(
+        look=look,
+        status=status,
+        headers=got.headers,
+        body=got.body,
+        fault=fault,
+        duration=got.duration,
+        broke=got.fault,
+        at=now,
     )
 
 

@@ -69,13 +69,17 @@ class Written(Struct, frozen=True):
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
-    """One try at one provider: nothing is hidden by a retry. `credential` is an alias, never the key."""
+    """One try at one provider: nothing is hidden by a retry. `credential` is an alias, never the key.
+
+    `request` is what the provider was sent, but for the credential; only of a canary's ask it is kept.
+    """
 
     provider: str
     credential: str
     status: int | None
     duration: float
     reason: str = ""
+    request: Request | None = None
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -89,7 +93,10 @@ class Seen(Struct, frozen=True, kw_only=True):
 
 
 class Page(Struct, frozen=True, kw_only=True):
-    """A page as it came; `status` is None and `fault` set when none came."""
+    """A page as it came; `status` is None and `fault` set when none came.
+
+    `broke` and `at` are as in Exchange.
+    """
 
     look: Look
     status: int | None
@@ -97,6 +104,8 @@ class Page(Struct, frozen=True, kw_only=True):
     body: bytes
     fault: Fault | None
     duration: float
+    broke: Fault | None = None
+    at: float = 0.0
 
 
 class Reasoning(Struct, frozen=True, kw_only=True):
@@ -111,7 +120,11 @@ class Reasoning(Struct, frozen=True, kw_only=True):
 
 
 class Exchange(Struct, frozen=True, kw_only=True):
-    """One ask and its answer as received; `arrivals` are seconds since sending with the bytes so far."""
+    """One ask and its answer as received; `arrivals` are seconds since sending with the bytes so far.
+
+    `broke` is why the transport heard no more, None where the answer ended by itself; `at` is when it was read (Unix
+    time).
+    """
 
     send: Send
     sent: bytes
@@ -131,6 +144,8 @@ class Exchange(Struct, frozen=True, kw_only=True):
     losses: tuple[Loss, ...]
     upstream: tuple[Seen, ...] = ()
     thinking: Reasoning = Reasoning()
+    broke: Fault | None = None
+    at: float = 0.0
 
 
 class Reader(Protocol):

@@ -6,6 +6,9 @@ from typing import TypeAlias
 Draw: TypeAlias = Callable[[int], int]
 """A uniform whole number from 0 up to, not including, the argument (`secrets.randbelow`)."""
 
+Drawn: TypeAlias = tuple[int, int]
+"""A bound and the number that was drawn below it."""
+
 MARK_PREFIX = "cnry-"
 MARK_LENGTH = 10
 
@@ -23,3 +26,14 @@ def digits(draw: Draw, count: int) -> str:
         if digit != number[-1]:
             number += digit
     return number
+
+
+def noted(draw: Draw, drawn: list[Drawn]) -> Draw:
+    """`draw`, with every number that it draws added to `drawn`."""
+
+    def noting(below: int) -> int:
+        number = draw(below)
+        drawn.append((below, number))
+        return number
+
+    return noting
