@@ -28,6 +28,10 @@ class Eligibility(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("an absent model has no alias")
 
 
+class Mirrored(Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
 FILES = {"/run/key": "sk-planted-file\n", "/run/empty": "\n"}
 
 
@@ -50,9 +54,10 @@ def known() -> Known:
         kinds=frozenset({"embedded", "openai-compatible"}),
         dialects=frozenset({"openai_chat", "anthropic_messages"}),
         profiles=frozenset({"generic", "openai", "iflow"}),
-        scenarios={"known-good": KnownGood, "eligibility": Eligibility},
+        scenarios={"known-good": KnownGood, "eligibility": Eligibility, "mirrored": Mirrored},
         definitions=frozenset({"known-good", "spark-eligibility"}),
         plays={"known-good": "known-good", "spark-eligibility": "eligibility"},
+        looped=frozenset({"mirrored"}),
     )
 
 

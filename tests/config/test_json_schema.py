@@ -28,6 +28,9 @@ GOOD = [
     CORE + "canaries: [{scenario: eligibility, name: mine, params: {expect: absent}}]",
     CORE + "canaries: [{use: spark-eligibility, params: {cap: 5}, thresholds: {error_ratio: {warning: 2%}}}]",
     CORE + "canaries: []",
+    CORE + "mirror: {listen: '127.0.0.1:9878', key: '${KEY}'}",
+    "gateways: {home: {kind: openai-compatible, url: http://h, models: [a], loopback: {model: b, upstream: c, "
+    "vision: false, thinking: true}}}\nmirror: {url: http://h, key: '${KEY}'}",
 ]
 
 BAD = [
@@ -72,6 +75,10 @@ BAD = [
     CORE + "canaries: [{use: spark-eligibility, params: {other: 1}}]",
     CORE + "canaries: [{use: known-good, params: {digits: six}}]",
     CORE + "colour: red",
+    CORE + "mirror: {key: k}",
+    CORE + "mirror: {listen: '127.0.0.1:9878'}",
+    CORE + "mirror: {listen: '127.0.0.1:9878', url: http://h, key: k}",
+    HOME.replace("[a]", "[a], loopback: {vision: true}") + "mirror: {url: http://h, key: k}",
 ]
 
 
@@ -100,7 +107,7 @@ def test_the_names_of_this_installation(known):
     assert gateway["properties"]["kind"]["enum"] == ["embedded", "openai-compatible"]
     assert gateway["properties"]["profile"]["enum"] == ["generic", "iflow", "openai"]
     assert canary["properties"]["use"]["enum"] == ["known-good", "spark-eligibility"]
-    assert canary["properties"]["scenario"]["enum"] == ["eligibility", "known-good"]
+    assert canary["properties"]["scenario"]["enum"] == ["eligibility", "known-good", "mirrored"]
     assert canary["properties"]["dialects"]["items"]["enum"] == ["anthropic_messages", "openai_chat"]
     assert "x-known" not in str(schema)
     assert "null" not in str(schema["properties"])

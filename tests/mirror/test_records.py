@@ -1,5 +1,7 @@
 """Covers mirror/records.py: found by mark, bounded, the oldest forgotten first."""
 
+import pytest
+
 from llm_canaries.mirror.records import MOST_MARKS, MOST_OF_ONE, Records
 from llm_canaries.wire.exchange import Seen
 from llm_canaries.wire.message import Ask, Message, Text
@@ -61,3 +63,15 @@ def test_many_under_one_mark_are_bounded() -> None:
     for number in range(MOST_OF_ONE + 5):
         records.add(seen(named(1), str(number)))
     assert len(records.of(named(1))) == MOST_OF_ONE
+
+
+def test_bodies_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_canaries.mirror.records.MOST_BYTES", 100)
+    records = Records()
+    for number in range(5):
+        records.add(seen(named(number), "x" * 20))
+    assert [bool(records.of(named(number))) for number in range(5)] == [False, False, False, True, True]
+    records.add(seen(named(9), "x" * 200))
+    assert records.of(named(9)) == () and records.of(named(4)) == (), "one that is too large leaves nothing"
+    records.add(seen(named(1)))
+    assert len(records.of(named(1))) == 1

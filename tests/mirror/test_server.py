@@ -109,7 +109,7 @@ async def test_records(mirror: Mirror, mirror_url: str, session: aiohttp.ClientS
     assert [each["dialect"] for each in seen] == list(DIALECTS)
     assert all(each["model"] == "mirror/rate-limited" and each["stream"] is True for each in seen)
     assert seen[0]["body"].encode() == asked("openai_chat", "mirror/rate-limited", stream=True)[1]
-    assert [each.body.decode() for each in mirror.records.of(MARK)] == [each["body"] for each in seen]
+    assert [each.body.decode() for each in mirror.desk.records.of(MARK)] == [each["body"] for each in seen]
     async with session.get(f"{mirror_url}/mirror/records/cnry-zzzzzzzzzz") as response:
         assert await response.json() == {"seen": []}
 

@@ -55,7 +55,7 @@ async def test_same_dialect_and_model_touches_no_byte(
     raw = RAW[dialect] % b"mirror/healthy"
     got = await exchange(embedded(), Send(ask=raw, dialect=dialect), clock=clock)
     assert got.fault is None and got.sent == raw
-    (seen,) = mirror.records.of(MARK)
+    (seen,) = mirror.desk.records.of(MARK)
     assert seen.body == raw and seen.dialect == dialect
 
 
@@ -67,7 +67,7 @@ async def test_another_model_id_keeps_every_other_value(
     raw = RAW[dialect] % b"acme/mirror/healthy"
     got = await exchange(embedded(**fields), Send(ask=raw, dialect=dialect), clock=clock)
     assert got.fault is None and got.sent == raw, "what was sent is the client's own"
-    (seen,) = mirror.records.of(MARK)
+    (seen,) = mirror.desk.records.of(MARK)
     before, after = values(raw), values(seen.body)
     assert list(after) == list(before)
     assert after.pop("model") == b'"mirror/healthy"'
@@ -233,7 +233,7 @@ async def test_suffix_overrides_what_the_body_says(
     send = sending(dialect, model="mirror/healthy(low)", thinking=Thinking(effort="high"))
     got = await exchange(embedded(*DIALECTS), send, clock=clock)
     assert got.fault is None
-    (seen,) = mirror.records.of(MARK)
+    (seen,) = mirror.desk.records.of(MARK)
     assert (seen.dialect, seen.model) == (dialect, "mirror/healthy")
     assert got.thinking.requested == Thinking(effort="low")
     translated = got.thinking.translated
@@ -247,7 +247,7 @@ async def test_suffix_that_says_nothing_changes_the_model_alone(
 ) -> None:
     got = await exchange(embedded(*DIALECTS), sending(dialect, model="mirror/healthy(ultra)"), clock=clock)
     assert got.fault is None
-    (seen,) = mirror.records.of(MARK)
+    (seen,) = mirror.desk.records.of(MARK)
     assert seen.model == "mirror/healthy" and got.thinking.translated is None
 
 
@@ -260,7 +260,7 @@ async def test_a_model_in_the_path(embedded: MakeCore, mirror: Mirror, clock: Cl
             path = f"/v1beta/models/{model}:{method}"
             got = await exchange(core, Send(ask=raw, dialect="gemini", path=path, stream=stream), clock=clock)
             assert got.fault is None and got.sent == raw
-            seen = mirror.records.of(MARK)[-1]
+            seen = mirror.desk.records.of(MARK)[-1]
             assert (seen.body, seen.model, seen.stream) == (raw, "mirror/healthy", stream)
 
 

@@ -101,7 +101,7 @@ async def test_bytes_are_sent_as_they_are(
     gateway = Deployed(Transport(session, mirror_url, LIMITS), "", {})
     got = await exchange(gateway, Send(ask=raw, dialect="openai_chat"), clock=clock)
     assert got.fault is None and got.sent == raw
-    (seen,) = mirror.records.of(mark)
+    (seen,) = mirror.desk.records.of(mark)
     assert seen.body == raw
 
 

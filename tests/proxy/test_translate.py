@@ -65,7 +65,7 @@ async def test_image_in_a_tool_result_is_read(
     got = await exchange(core, sending(client, *image_turns("735128", draw), stream=stream, tools=TOOLS), clock=clock)
     assert got.fault is None and got.reply is not None
     assert got.reply.text == "735128"
-    (seen,) = mirror.records.of(MARK)
+    (seen,) = mirror.desk.records.of(MARK)
     assert seen.dialect == provider and seen.stream is stream
 
 
@@ -208,5 +208,5 @@ async def test_profile_decides_how_it_is_written(embedded: MakeCore, mirror: Mir
     facts = Profile(max_tokens_field="max_tokens")
     got = await exchange(embedded(CHAT), msgspec.structs.replace(sending(CHAT), profile=facts), clock=clock)
     assert got.fault is None
-    (seen,) = mirror.records.of(MARK)
+    (seen,) = mirror.desk.records.of(MARK)
     assert json.loads(seen.body)["max_tokens"] == 5000

@@ -41,13 +41,15 @@ class SharedReason(StrEnum):
     NO_ENDPOINT = "no_endpoint"
     CAP_TOO_SMALL = "cap_too_small"
     UNWRITABLE_ASK = "unwritable_ask"
+    MIRROR_GONE = "mirror_gone"
 
 
 class Case(Struct, frozen=True, kw_only=True):
     """One cell of a canary's matrix; `stream` is None where the scenario asks both ways itself.
 
     `every` is in seconds.
-    `dialect_certain`: the user said that the gateway speaks this dialect, so a missing endpoint is a failure.
+    `upstream`: what our mirror is asked for behind the gateway, empty where the model does not lead to it or nobody
+    has said. `dialect_certain`: the user said that the gateway speaks this dialect, so a missing endpoint is a failure.
     """
 
     canary: str
@@ -60,6 +62,7 @@ class Case(Struct, frozen=True, kw_only=True):
     params: Any
     profile: Profile = Profile()
     facts: ModelFacts = ModelFacts()
+    upstream: str = ""
     dialect_certain: bool = False
     every: float = 600.0
     thresholds: Mapping[str, Mapping[Literal["warning", "critical"], float]] = {}
@@ -101,6 +104,7 @@ class Cost(Struct, frozen=True):
 class Scenario(Struct, frozen=True, kw_only=True):
     """A kind of canary: a script of steps that ends in a finding, and the closed set of its own reasons.
 
+    `needs`: what the model or the gateway must have: vision, thinking, or a loopback to our mirror.
     `least_every`: the shortest interval, in seconds, at which it does no harm.
     """
 

@@ -9,9 +9,12 @@ from msgspec.structs import replace
 from llm_canaries.canary.canary import Case, Severity
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.config.load import merge_params
+from llm_canaries.config.loopback import LoopbackConfig
 from llm_canaries.config.provider import ProviderConfig
 from llm_canaries.config.schema import CanaryConfig, Config, Definition, GatewayConfig, ModelConfig
 from llm_canaries.wire.profile import ModelFacts, Profile
+
+MIRROR_MODEL = "mirror/healthy"  # by which our mirror's sound model is asked for
 
 
 class Binding(Struct, frozen=True, kw_only=True):
@@ -46,10 +49,19 @@ def cases(config: Config, binding: Binding, wanted: Wanted) -> list[Case]:
         name = canary.name or canary.use or ""
         if not _matches(name, wanted.canaries) and not _matches(definition.scenario, wanted.canaries):
             continue
-        for gateway in chosen:
+        looped = "loopback" in SCENARIOS[definition.scenario].needs
+        for gateway, each in chosen.items():
             if canary.gateway in (None, gateway):
-                found += _cells(name, canary, definition, gateway, config.gateways[gateway], models[gateway], binding)
+                asked = _looped(each, wanted.models) if looped else models[gateway]
+                found += _cells(name, canary, definition, gateway, each, asked, binding)
     return found
+
+
+def loops(gateway: GatewayConfig) -> LoopbackConfig | None:
+    """How `gateway` reaches our mirror, None where it does not; the embedded default has nothing else behind it."""
+    if gateway.kind == "embedded" and gateway.providers is None:
+        return LoopbackConfig(model=MIRROR_MODEL, upstream=MIRROR_MODEL)
+    return gateway.loopback
 
 
 def fits(model: str, patterns: Sequence[str]) -> bool:
@@ -72,10 +84,13 @@ def _cells(
     params = merge_params(SCENARIOS[definition.scenario].params, definition.params, canary.params)
     stream = canary.stream if canary.stream is not None else definition.stream
     ways: Sequence[bool | None] = [None] if stream == "both" else stream
+    loop = loops(config)
     for model in models:
         if not fits(model.id, canary.models or definition.models):
             continue
-        spoken = _spoken(config, model.id, binding)
+        own = binding.kind_dialects[config.kind]
+        looped = loop is not None and loop.model == model.id  # free of tokens, and there to test the translation
+        spoken = config.dialects or own if looped else _spoken(config, model.id, binding)
         for dialect in canary.dialects or definition.dialects:
             if dialect not in spoken:
                 continue
@@ -91,6 +106,7 @@ def _cells(
                     params=params,
                     profile=profile,
                     facts=_facts(model, profile),
+                    upstream=(loop.upstream or "") if loop is not None and loop.model == model.id else "",
                     dialect_certain=config.dialects is not None or config.kind == "embedded",
                     every=canary.every or definition.every,
                     thresholds={**definition.thresholds, **canary.thresholds},
@@ -135,6 +151,14 @@ def _models(
         if not set(pattern) & set("*?[") and not any(fnmatchcase(model, pattern) for model in everywhere)
     ]
     return own + [ModelConfig(id=model) for model in extra]
+
+
+def _looped(config: GatewayConfig, patterns: tuple[str, ...]) -> list[ModelConfig]:
+    """The one model that leads to our mirror, if it is wanted."""
+    loop = loops(config)
+    if loop is None or not _matches(loop.model, patterns):
+        return []
+    return [ModelConfig(id=loop.model, vision=loop.vision, thinking=loop.thinking)]
 
 
 def _definition(canary: CanaryConfig, binding: Binding) -> Definition:

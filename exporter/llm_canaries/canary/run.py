@@ -1,7 +1,7 @@
 """Plays one case: carries out the scenario's steps and keeps the exchanges as evidence."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from msgspec.structs import replace
@@ -12,6 +12,7 @@ from llm_canaries.wire.exchange import Answer, Both, Exchange, Look, Page, Play,
 from llm_canaries.wire.fault import FaultReason
 from llm_canaries.wire.json import WireError
 from llm_canaries.wire.nonce import Draw, Drawn, noted
+from llm_canaries.wire.script import MirrorGone, Script
 
 
 class Lane(Protocol):
@@ -24,7 +25,14 @@ class Lane(Protocol):
         """One page."""
 
 
-Lookup = Callable[[str], Awaitable[tuple[Seen, ...]]]
+class Mirrored(Protocol):
+    """Our mirror behind a gateway, in this process or another; both methods raise MirrorGone."""
+
+    async def tell(self, mark: str, script: Script) -> None:
+        """Has the ask that carries `mark` answered with `script`."""
+
+    async def seen(self, mark: str) -> tuple[Seen, ...]:
+        """What came under `mark`, in order of arrival."""
 
 
 async def run_case(
@@ -35,16 +43,18 @@ async def run_case(
     draw: Draw,
     now: float,
     memory: Any = None,
-    upstream: Lookup | None = None,
+    mirror: Mirrored | None = None,
 ) -> Run:
-    """The run of `case` at `now` (Unix time); `upstream` tells what the mirror saw under a mark."""
+    """The run of `case` at `now` (Unix time); `mirror` is ours, where the model leads to it."""
     if (finding := unfit(case, scenario)) is not None:
         return Run(case=case, finding=finding, started=now, answers=())
     steps, drawn = list[tuple[Exchange | Page, ...]](), list[Drawn]()
     try:
-        finding = await _play(scenario.play(case, case.params, noted(draw, drawn), memory), lanes, steps, upstream)
+        finding = await _play(scenario.play(case, case.params, noted(draw, drawn), memory), lanes, steps, mirror)
     except WireError as error:
         finding = undecided(SharedReason.UNWRITABLE_ASK, str(error))
+    except MirrorGone as error:
+        finding = undecided(SharedReason.MIRROR_GONE, str(error))
     return Run(
         case=case,
         finding=_tolerant(case, finding),
@@ -69,12 +79,12 @@ async def _play(
     play: Play[Finding],
     lanes: Mapping[Via, Lane],
     steps: list[tuple[Exchange | Page, ...]],
-    upstream: Lookup | None,
+    mirror: Mirrored | None,
 ) -> Finding:
     try:
         step = next(play)
         while True:
-            answer = await _carry_out(step, lanes, upstream)
+            answer = await _carry_out(step, lanes, mirror)
             steps.append(answer if isinstance(answer, tuple) else (answer,))
             step = play.send(answer)
     except StopIteration as stop:
@@ -82,17 +92,19 @@ async def _play(
         return finding
 
 
-async def _carry_out(step: Step, lanes: Mapping[Via, Lane], upstream: Lookup | None) -> Answer:
+async def _carry_out(step: Step, lanes: Mapping[Via, Lane], mirror: Mirrored | None) -> Answer:
     match step:
         case Send():
+            if mirror is None or not step.mark:
+                return await lanes[step.via].send(step)
+            if step.script is not None:
+                await mirror.tell(step.mark, step.script)
             exchange = await lanes[step.via].send(step)
-            if upstream is not None and step.mark:
-                return replace(exchange, upstream=await upstream(step.mark))
-            return exchange
+            return replace(exchange, upstream=await mirror.seen(step.mark))
         case Look():
             return await lanes[step.via].look(step)
         case Both(steps):
-            answers = await asyncio.gather(*(_carry_out(each, lanes, upstream) for each in steps))
+            answers = await asyncio.gather(*(_carry_out(each, lanes, mirror) for each in steps))
             return tuple(answer for answer in answers if not isinstance(answer, tuple))
 
 

@@ -101,6 +101,9 @@ def _runs(settings: Settings, order: Order) -> tuple[list[Run], bool]:
                 return runner.run(work), False
         except KeyboardInterrupt:
             return ended, True
+        except OSError as error:  # the mirror that is to listen here cannot
+            click.echo(f"canaries run: {error}", err=True)
+            sys.exit(ExitCode.USAGE)
 
 
 def _show_evidence(out: Console, settings: Settings, runs: Sequence[Run]) -> None:

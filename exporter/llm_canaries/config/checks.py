@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from llm_canaries.config.known import Known
+from llm_canaries.config.loopback import check_loopback, check_looped, check_mirror
 from llm_canaries.config.params import check_params
 from llm_canaries.config.problems import Path, Problems, allowed, listed, plain, quoted
 from llm_canaries.config.routing import EMBEDDED_ONLY, check_routing
@@ -48,7 +49,8 @@ def check_config(data: Data, known: Known, problems: Problems) -> None:
     gateways = mapping(data.get("gateways"))
     for name, gateway in gateways.items():
         if isinstance(gateway, dict):
-            _check_gateway(gateway, ("gateways", name), known, problems)
+            _check_gateway(gateway, ("gateways", name), known, problems, mirrored="mirror" in data)
+    check_mirror(data, problems)
     canaries = data.get("canaries")
     names: dict[tuple[str, str], int] = {}
     for index, canary in enumerate(canaries if isinstance(canaries, list) else ()):
@@ -61,6 +63,7 @@ def check_config(data: Data, known: Known, problems: Problems) -> None:
             _check_name(canary, path, gateways, names, problems)
             check_thresholds(canary, path, problems)
             _check_canary_params(canary, path, known, problems)
+            _check_looped(canary, path, gateways, known, problems)
 
 
 def check_definition(data: dict[str, object], path: Path, known: Known, problems: Problems) -> None:
@@ -107,7 +110,7 @@ def _levels(measure: str, levels: Data, path: Path, problems: Problems) -> Itera
         yield level, number
 
 
-def _check_gateway(gateway: Data, path: Path, known: Known, problems: Problems) -> None:
+def _check_gateway(gateway: Data, path: Path, known: Known, problems: Problems, *, mirrored: bool) -> None:
     kind = gateway.get("kind")
     if not isinstance(kind, str) or kind not in known.kinds:
         return
@@ -122,6 +125,7 @@ def _check_gateway(gateway: Data, path: Path, known: Known, problems: Problems) 
             problems.add((*path, key), message, key=True)
     if not deployed:
         check_routing(gateway, path, problems)
+    check_loopback(gateway, kind, path, problems, mirrored=mirrored)
 
 
 def _check_choice(canary: Data, path: Path, known: Known, problems: Problems) -> None:
@@ -191,10 +195,21 @@ def _check_name(
         names.setdefault((gateway, name), problems.line(place))
 
 
-def _check_canary_params(canary: dict[str, object], path: Path, known: Known, problems: Problems) -> None:
+def _check_looped(canary: Data, path: Path, gateways: Data, known: Known, problems: Problems) -> None:
+    name, scenario = canary.get("gateway"), _scenario(canary, known)
+    if isinstance(name, str) and scenario in known.looped:
+        check_looped(scenario, mapping(gateways.get(name)), name, path, problems)
+
+
+def _scenario(canary: Data, known: Known) -> str:
+    """The scenario that a canary plays, empty where it cannot be told."""
     use, own = canary.get("use"), canary.get("scenario")
     scenario = own if own is not None else known.plays.get(use) if isinstance(use, str) else None
-    if isinstance(scenario, str) and scenario in known.scenarios:
+    return scenario if isinstance(scenario, str) else ""
+
+
+def _check_canary_params(canary: dict[str, object], path: Path, known: Known, problems: Problems) -> None:
+    if (scenario := _scenario(canary, known)) in known.scenarios:
         _fill_params(canary, path, scenario, known, problems, whole="use" not in canary)
         _check_every(canary, path, scenario, known, problems)
 

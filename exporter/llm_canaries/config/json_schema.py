@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from llm_canaries.config.known import Known
+from llm_canaries.config.loopback import MirrorConfig
 from llm_canaries.config.params import SECONDS
 from llm_canaries.config.provider import AliasConfig, CredentialConfig, ProviderConfig
 from llm_canaries.config.routing import EMBEDDED_ONLY
@@ -28,6 +29,7 @@ def json_schema(known: Known) -> dict[str, object]:
     alias = {"$ref": f"#/$defs/{AliasConfig.__name__}"}
     shapes[ProviderConfig.__name__]["properties"]["aliases"]["additionalProperties"] = {"anyOf": [text, alias]}
     shapes[ProviderConfig.__name__] |= {"not": {"required": ["credentials"], "anyOf": _SHORT_KEYS}}
+    shapes[MirrorConfig.__name__] |= {"oneOf": [{"required": ["listen"]}, {"required": ["url"]}]}
     shapes[CredentialConfig.__name__] |= {"anyOf": _SHORT_KEYS}
     shapes[CanaryConfig.__name__] |= _of_a_scenario(known, shapes)
     for shape in (schema, *shapes.values()):

@@ -11,7 +11,8 @@ class Known(Struct, frozen=True, kw_only=True):
 
     `scenarios` maps a scenario to the Struct of its params. `plays` maps a definition to its scenario: with it
     the params of a canary that uses a definition are checked when the file loads, not only when they are merged.
-    `least_every` is the shortest interval in seconds of the scenarios that have one.
+    `least_every` is the shortest interval in seconds of the scenarios that have one. `looped` are the scenarios that
+    need our mirror behind the gateway.
     """
 
     kinds: frozenset[str]
@@ -21,3 +22,4 @@ class Known(Struct, frozen=True, kw_only=True):
     definitions: frozenset[str]
     plays: Mapping[str, str] = {}
     least_every: Mapping[str, float] = {}
+    looped: frozenset[str] = frozenset()

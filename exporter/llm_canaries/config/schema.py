@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from llm_canaries.config.loopback import LoopbackConfig, MirrorConfig
 from llm_canaries.config.provider import BreakerConfig, ProviderConfig, RetriesConfig
 from llm_canaries.config.shape import (
     DefinitionName,
@@ -130,6 +131,7 @@ class GatewayConfig(Shape):
     )
     breaker: BreakerConfig = Field(default=BreakerConfig(), description="when providers are left alone")
     retries: RetriesConfig = Field(default=RetriesConfig(), description="how often clients' asks are made again")
+    loopback: LoopbackConfig | None = Field(default=None, description="the model by which it reaches our mirror")
 
 
 class CanaryConfig(Shape):
@@ -233,4 +235,5 @@ class Config(Shape):
     server: ServerConfig = Field(default=ServerConfig(), description="where `canaries serve` listens")
     prices: dict[Line, PriceConfig] = Field(default={}, description="prices by pattern of model ids, first match wins")
     proxy: ProxyConfig = Field(default=ProxyConfig(), description="where `canaries proxy` listens, and for whom")
+    mirror: MirrorConfig | None = Field(default=None, description="the mirror behind `loopback` models")
     state: Line | None = Field(default=None, description="the folder of the state; the user's state folder if absent")

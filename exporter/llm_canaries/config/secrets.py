@@ -77,6 +77,8 @@ def secrets_of(config: Config) -> tuple[str, ...]:
         found += [key.get_secret_value() for key in (*keys, *gateway.headers.values()) if key is not None]
     found += [receiver.url.get_secret_value() for receiver in config.receivers.values()]
     found += [key.get_secret_value() for key in config.proxy.client_keys or ()]
+    if config.mirror is not None:
+        found.append(config.mirror.key.get_secret_value())
     if config.heartbeat is not None:
         found.append(config.heartbeat.url.get_secret_value())
     return tuple(dict.fromkeys(found))

@@ -69,7 +69,7 @@ def secret_texts(data: object, path: Path = ()) -> Iterator[str]:
 
 def _secret(path: Path) -> bool:
     """Whether secrets belong at `path`: keys, headers, and the URLs of receivers and of the heartbeat."""
-    named = "api_key" in path or "headers" in path or path[:2] == ("proxy", "client_keys")
+    named = "api_key" in path or "headers" in path or path[:2] in (("proxy", "client_keys"), ("mirror", "key"))
     return named or (path[:1] in (("receivers",), ("heartbeat",)) and "url" in path)
 
 

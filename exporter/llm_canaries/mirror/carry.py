@@ -11,16 +11,32 @@ from llm_canaries.wire.exchange import Dialect
 from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.json import WireError, decode_object, encode
 from llm_canaries.wire.message import Reply
+from llm_canaries.wire.script import Script
 from llm_canaries.wire.sse import Decoder, encode_frame
 
 _PIECE = 4  # characters of one delta
 _OVERLOADED = Fault(reason=FaultReason.OVERLOADED, message="Overloaded", code="overloaded_error")
 
 
-def whole_body(dialect: Dialect, reply: Reply, row: Misbehaviour) -> bytes:
+def whole_body(dialect: Dialect, reply: Reply, row: Misbehaviour | None = None) -> bytes:
     """`reply` as one body."""
     body = dialect.write_reply(replace(reply, dialect=dialect.name)).body
-    return encode(row.body(decode_object(body), False)) if row.body is not None else body
+    return encode(row.body(decode_object(body), False)) if row is not None and row.body is not None else body
+
+
+def scripted_frames(dialect: Dialect, script: Script, *, usage: bool) -> list[bytes]:
+    """The reply of `script` as the frames of a stream, ended early where it says so."""
+    assert script.reply is not None
+    events: Sequence[Event] = list(_events(replace(script.reply, dialect="mirror")))
+    if not usage:
+        events = [event for event in events if not isinstance(event, UsageSeen)]
+    if script.after is not None:
+        events = [*events[: script.after], *([Broken(script.fault)] if script.fault is not None else [])]
+    head = events[0] if events else None
+    if not isinstance(head, Head):
+        return []
+    writer = dialect.writer(replace(head, dialect=dialect.name))
+    return [frame for event in events if (frame := writer.feed(event))]
 
 
 def answer_frames(dialect: Dialect, reply: Reply, row: Misbehaviour, *, usage: bool) -> list[bytes]:

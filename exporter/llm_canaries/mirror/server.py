@@ -7,15 +7,18 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from llm_canaries.mirror import model
-from llm_canaries.mirror.carry import answer_frames, whole_body
+from llm_canaries.mirror.carry import answer_frames, scripted_frames, whole_body
+from llm_canaries.mirror.desk import Desk
 from llm_canaries.mirror.misbehaviour import MISBEHAVIOURS, Misbehaviour, Refusal, Service
-from llm_canaries.mirror.records import Records
+from llm_canaries.mirror.records import marks_in
 from llm_canaries.proxy.clock import Clock
+from llm_canaries.proxy.server.refusal import refusal
 from llm_canaries.wire.dialects import DIALECTS
 from llm_canaries.wire.exchange import Dialect, Seen
 from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.json import WireError, encode
 from llm_canaries.wire.message import Ask, Models, Reply
+from llm_canaries.wire.script import Script
 
 PREFIX = "mirror/"
 SLOW_SECONDS = 2.0
@@ -28,22 +31,34 @@ _BIG = 50 * 1024 * 1024
 
 
 class Mirror:
-    """The provider that is us; `records` holds what it was sent."""
+    """The provider that is us; `desk` holds what it was sent, and what it has been told to answer.
 
-    def __init__(self, clock: Clock) -> None:
+    With a `key` it answers nobody who does not show it, and no ask that is not a canary's.
+    """
+
+    def __init__(self, clock: Clock, key: str = "") -> None:
         self._clock = clock
         self._count = 0
-        self.records = Records()
+        self._keyed = bool(key)
+        self.desk = Desk(clock, key)
 
     def app(self) -> web.Application:
-        """The routes: every dialect's ask path, the model list, and the records of a mark."""
-        app = web.Application(client_max_size=MOST_REQUEST_BYTES)
+        """The routes: every dialect's ask path, the model list, and the desk of records and scripts."""
+        app = web.Application(client_max_size=MOST_REQUEST_BYTES, middlewares=[self.desk.door])
         for name, dialect in DIALECTS.items():
             app.router.add_post(dialect.path, self.asks(name))
         for path in {dialect.models_path for dialect in DIALECTS.values()}:
             app.router.add_get(path, self._list)
-        app.router.add_get("/mirror/records/{mark}", self._recorded)
+        self.desk.add_routes(app)
         return app
+
+    async def tell(self, mark: str, script: Script) -> None:
+        """The ask that carries `mark` is answered with `script`."""
+        self.desk.scripts.tell(mark, script, self._clock.monotonic())
+
+    async def seen(self, mark: str) -> tuple[Seen, ...]:
+        """What came under `mark`, in order of arrival."""
+        return self.desk.records.of(mark)
 
     def asks(self, name: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """What answers asks in the dialect `name`."""
@@ -63,28 +78,42 @@ class Mirror:
         ids = tuple(PREFIX + each for each, row in MISBEHAVIOURS.items() if row.listed)
         return web.Response(body=DIALECTS[name].write_models(Models(ids)), content_type="application/json")
 
-    async def _recorded(self, request: web.Request) -> web.Response:
-        seen = self.records.of(request.match_info["mark"])
-        rows = [
-            {"dialect": each.dialect, "model": each.model, "stream": each.stream, "body": each.body.decode()}
-            for each in seen
-        ]
-        return web.json_response({"seen": rows})
-
     async def _answer(self, name: str, request: web.Request) -> web.StreamResponse:
         dialect, body = DIALECTS[name], await request.read()
         try:
             ask = dialect.read_ask(body, request.path)
         except WireError as error:
-            return _refused(dialect, Fault(reason=FaultReason.BAD_REQUEST, message=str(error)))
-        self.records.add(Seen(dialect=name, model=ask.model, stream=ask.stream, ask=ask, body=body))
+            return refusal(name, Fault(reason=FaultReason.BAD_REQUEST, message=str(error)))
+        marks = marks_in(body)
+        if self._keyed and not marks:
+            return refusal(name, _NO_CANARY)
+        seen = Seen(dialect=name, model=ask.model, stream=ask.stream, ask=ask, body=body, path=request.path)
+        self.desk.records.add(seen)
+        if (script := self.desk.scripts.play(marks, self._clock.monotonic())) is not None:
+            return await self._scripted(dialect, request, ask, script)
         row = MISBEHAVIOURS.get(ask.model.removeprefix(PREFIX))
         if row is None:
             message = f"The model `{ask.model}` does not exist or you do not have access to it."
-            return _refused(dialect, Fault(reason=FaultReason.MODEL_NOT_FOUND, message=message))
-        if row.refuse is not None and (refusal := row.refuse(ask)) is not None:
-            return _refusal(refusal)
+            return refusal(name, Fault(reason=FaultReason.MODEL_NOT_FOUND, message=message))
+        if row.refuse is not None and (refused := row.refuse(ask)) is not None:
+            return _refusal(refused)
         return await self._serve(dialect, request, ask, row)
+
+    async def _scripted(
+        self, dialect: Dialect, request: web.Request, ask: Ask, script: Script
+    ) -> web.StreamResponse:
+        """What it was told to answer."""
+        if script.reply is None:
+            assert script.fault is not None, "a script without either is refused when it is told"
+            return refusal(dialect.name, script.fault)
+        if not ask.stream:
+            return web.Response(body=whole_body(dialect, script.reply), content_type="application/json")
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await response.prepare(request)
+        for frame in scripted_frames(dialect, script, usage=ask.include_usage):
+            await response.write(frame)
+            await asyncio.sleep(0)
+        return response
 
     async def _serve(
         self, dialect: Dialect, request: web.Request, ask: Ask, row: Misbehaviour
@@ -184,9 +213,10 @@ _CANNED = {
 }
 
 
-def _refused(dialect: Dialect, fault: Fault) -> web.Response:
-    status, body = dialect.write_fault(fault)
-    return web.Response(status=status, body=body, content_type="application/json")
+_NO_CANARY = Fault(
+    reason=FaultReason.PERMISSION,
+    message="this mirror answers canaries alone: the ask holds no mark of theirs (cnry- and ten letters)",
+)
 
 
 def _refusal(refusal: Refusal) -> web.Response:

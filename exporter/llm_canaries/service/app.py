@@ -24,6 +24,7 @@ from llm_canaries.service.assembly import Assembly, assemble
 from llm_canaries.service.board import Board
 from llm_canaries.service.gateway_metrics import GatewayMetrics
 from llm_canaries.service.lane import Lanes, lanes
+from llm_canaries.service.loop_end import LoopEnd
 from llm_canaries.service.recorder import Recorder
 from llm_canaries.service.schedule import Schedule
 from llm_canaries.service.settings import Settings
@@ -62,16 +63,22 @@ class Sidecar:
         self.gateway_metrics = GatewayMetrics(board)
         self.schedule = Schedule(self.due, clock.wall)
         self.plant: Plant | None = None
+        self._loop_end = LoopEnd(clock)
         self._offset = clock.wall() - clock.monotonic()
         self._retired: list[AsyncExitStack] = []
         self._waiting: set[asyncio.Task[None]] = set()
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def build(self, settings: Settings) -> Plant:
-        """The plant of `settings`, with nothing of it running yet."""
+        """The plant of `settings`, with nothing of it running yet. Raises OSError where the mirror cannot listen."""
         found = cases(settings.config, settings.binding, Wanted())
         stack = AsyncExitStack()
-        assembly = await assemble(stack, settings.config, settings.config.gateways, self.clock, settings.redactor.learn)
+        config, learn = settings.config, settings.redactor.learn
+        try:
+            assembly = await assemble(stack, config, config.gateways, self.clock, learn, self._loop_end)
+        except OSError:
+            await stack.aclose()
+            raise
         ways = {name: lanes(assembly, name, self.clock) for name in assembly.gateways}
         by_key = {case.key: case for case in found}
         return Plant(settings=settings, cases=by_key, assembly=assembly, lanes=ways, stack=stack)
@@ -135,6 +142,7 @@ class Sidecar:
         await self._clear_away()
         if self.plant is not None:
             await self.plant.stack.aclose()
+        await self._loop_end.close()
 
     async def _clear_away(self) -> None:
         while self._retired:
@@ -207,7 +215,6 @@ class Sidecar:
     async def _play(self, plant: Plant, case: Case) -> Run:
         scenario = SCENARIOS[case.scenario]
         memory = await self.store.memory(case, scenario)
-        upstream = plant.assembly.upstream if case.gateway in plant.assembly.mirrored else None
         run = await run_case(
             case,
             scenario,
@@ -215,7 +222,7 @@ class Sidecar:
             draw=self.draw,
             now=self.clock.wall(),
             memory=memory,
-            upstream=upstream,
+            mirror=plant.assembly.mirror_behind(case.gateway, case.model),
         )
         await self.store.remember(case, scenario, run.finding.memory)
         return run

@@ -1,12 +1,13 @@
 """Builds gateways out of a configuration: sessions, transports, cores, and the mirror where one is needed."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 
 import aiohttp
 from msgspec import Struct
 from pydantic import SecretStr
 
+from llm_canaries.canary.run import Mirrored
 from llm_canaries.config.provider import BreakerConfig, ProviderConfig
 from llm_canaries.config.schema import Config, GatewayConfig
 from llm_canaries.gateways.table import KINDS
@@ -25,7 +26,7 @@ from llm_canaries.proxy.routes import Alias, Provider
 from llm_canaries.proxy.traffic import Traffic
 from llm_canaries.proxy.transport import Transport, new_session
 from llm_canaries.proxy.ways import Settings
-from llm_canaries.wire.exchange import Seen
+from llm_canaries.service.loop_end import LoopEnd
 from llm_canaries.wire.nonce import Draw
 from llm_canaries.wire.profile import Profile
 
@@ -33,15 +34,19 @@ MIRROR = "mirror"  # the provider of an embedded gateway that has none of its ow
 
 
 class Assembly(Struct, frozen=True, kw_only=True):
-    """The gateways by name; `mirrored` are those whose upstream is our own mirror."""
+    """The gateways by name; `mirrored` are those whose only upstream is a mirror of this process."""
 
     gateways: dict[str, proxy.Gateway]
     mirrored: frozenset[str]
-    mirror: Mirror | None
+    own_mirror: Mirrored | None
+    loops: Mapping[str, str]
+    loop_mirror: Mirrored | None
 
-    async def upstream(self, mark: str) -> tuple[Seen, ...]:
-        """What the mirror was sent under `mark`."""
-        return self.mirror.records.of(mark) if self.mirror is not None else ()
+    def mirror_behind(self, gateway: str, model: str) -> Mirrored | None:
+        """Our mirror, where `model` leads to it through `gateway`; the model of its `loopback` does."""
+        if gateway in self.mirrored:
+            return self.own_mirror
+        return self.loop_mirror if self.loops.get(gateway) == model else None
 
 
 async def assemble(
@@ -50,8 +55,12 @@ async def assemble(
     wanted: Collection[str],
     clock: Clock,
     learn: Callable[[str], None] = lambda secret: None,
+    loop_end: LoopEnd | None = None,
 ) -> Assembly:
-    """The gateways `wanted`; `stack` closes what they hold open, `learn` is told of tokens that files bring."""
+    """The gateways `wanted`; `stack` closes what they hold open, `learn` is told of tokens that files bring.
+
+    `loop_end` is kept by whoever assembles again. Raises OSError where its address is taken.
+    """
     chosen = {name: gateway for name, gateway in config.gateways.items() if name in wanted}
     mirrored = frozenset(
         name for name, each in chosen.items() if not KINDS[each.kind].deployed and each.providers is None
@@ -61,6 +70,11 @@ async def assemble(
         mirror = Mirror(clock)
         url = await stack.enter_async_context(serving(mirror, "127.0.0.1", 0))
     session = await stack.enter_async_context(new_session())
+    loops = {name: each.loopback.model for name, each in chosen.items() if each.loopback is not None}
+    if loop_end is None:
+        loop_end = LoopEnd(clock)
+        stack.push_async_callback(loop_end.close)
+    loop_mirror = await loop_end.at(config.mirror if loops else None, session)
     gateways: dict[str, proxy.Gateway] = {}
     for name, each in chosen.items():
         if KINDS[each.kind].deployed:
@@ -68,7 +82,7 @@ async def assemble(
         else:
             core = gateways[name] = embedded_core(session, each, url, clock)
             core.ways.learn = learn
-    return Assembly(gateways=gateways, mirrored=mirrored, mirror=mirror)
+    return Assembly(gateways=gateways, mirrored=mirrored, own_mirror=mirror, loops=loops, loop_mirror=loop_mirror)
 
 
 def _deployed(session: aiohttp.ClientSession, config: GatewayConfig) -> Deployed:

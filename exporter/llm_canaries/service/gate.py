@@ -90,7 +90,6 @@ class Playing:
 
     async def run(self, case: Case, draw: Draw, memory: Any) -> Run:
         """One run, reported, with secrets taken out of its finding."""
-        upstream = self._assembly.upstream if case.gateway in self._assembly.mirrored else None
         run = await run_case(
             case,
             SCENARIOS[case.scenario],
@@ -98,7 +97,7 @@ class Playing:
             draw=draw,
             now=self._clock.wall(),
             memory=memory,
-            upstream=upstream,
+            mirror=self._assembly.mirror_behind(case.gateway, case.model),
         )
         safe = replace(run, finding=replace(run.finding, detail=self._redact(run.finding.detail)))
         self._report(safe)

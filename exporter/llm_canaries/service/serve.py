@@ -70,16 +70,21 @@ class Server:
                     rules = await asyncio.to_thread(self.alerting.parse, settings)
                 plant = await self.sidecar.build(settings)
             except ConfigError as error:
-                self.board.set_named("llm_sidecar_config_last_reload_successful", 0)
-                told = "\n".join(str(problem) for problem in error.problems)
-                log.error("reload refused, the configuration before it stays in force:\n%s", told)
-                return told + "\n"
+                return self._refused("\n".join(str(problem) for problem in error.problems))
+            except OSError as error:
+                return self._refused(str(error))
             gone = await self.sidecar.swap(plant)
             await self.alerting.replace(settings, rules, gone)
             self.sidecar.reschedule()
             self._loaded(self._clock.wall())
             log.info("reloaded cases=%d", len(plant.cases))
             return ""
+
+    def _refused(self, told: str) -> str:
+        """The configuration before stays in force; the value is for whoever asked to reload."""
+        self.board.set_named("llm_sidecar_config_last_reload_successful", 0)
+        log.error("reload refused, the configuration before it stays in force:\n%s", told)
+        return told + "\n"
 
     async def _database(self, settings: Settings) -> Database | None:
         """The state, once this is the active instance; None where the program was stopped as a standby."""

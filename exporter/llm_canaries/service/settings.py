@@ -46,6 +46,7 @@ def known(definitions: Mapping[str, Definition]) -> Known:
         definitions=frozenset(definitions),
         plays={name: definition.scenario for name, definition in definitions.items()},
         least_every={name: scenario.least_every for name, scenario in SCENARIOS.items() if scenario.least_every},
+        looped=frozenset(name for name, scenario in SCENARIOS.items() if "loopback" in scenario.needs),
     )
 
 

@@ -11,6 +11,7 @@ from llm_canaries.wire.headers import Headers
 from llm_canaries.wire.message import Ask, Models, Reply, Thinking
 from llm_canaries.wire.profile import Profile
 from llm_canaries.wire.quota import Quota
+from llm_canaries.wire.script import Script
 from llm_canaries.wire.sse import Frame
 
 Via: TypeAlias = Literal["gateway", "direct", "mirror"]
@@ -19,7 +20,8 @@ Via: TypeAlias = Literal["gateway", "direct", "mirror"]
 class Send(Struct, frozen=True, kw_only=True):
     """A request to make: an Ask, or raw bytes that are sent as they are; `mark` finds it in the mirror's records.
 
-    `path` is where bytes go, empty for the dialect's own; an Ask is written with its path.
+    `path` is where bytes go, empty for the dialect's own; an Ask is written with its path. `script` is what the mirror
+    shall answer, where it is behind the gateway.
     """
 
     ask: Ask | bytes
@@ -30,6 +32,7 @@ class Send(Struct, frozen=True, kw_only=True):
     profile: Profile = Profile()
     mark: str = ""
     path: str = ""
+    script: Script | None = None
 
 
 class Look(Struct, frozen=True, kw_only=True):
@@ -83,13 +86,14 @@ class Attempt(Struct, frozen=True, kw_only=True):
 
 
 class Seen(Struct, frozen=True, kw_only=True):
-    """What the mirror recorded of one request that carried the mark."""
+    """What the mirror recorded of one request that carried the mark; `path` is without its query."""
 
     dialect: str
     model: str
     stream: bool
     ask: Ask
     body: bytes
+    path: str = ""
 
 
 class Page(Struct, frozen=True, kw_only=True):
