@@ -42,6 +42,7 @@ class SharedReason(StrEnum):
     CAP_TOO_SMALL = "cap_too_small"
     UNWRITABLE_ASK = "unwritable_ask"
     MIRROR_GONE = "mirror_gone"
+    OWN_NETWORK = "own_network"
 
 
 class Case(Struct, frozen=True, kw_only=True):
@@ -104,8 +105,9 @@ class Cost(Struct, frozen=True):
 class Scenario(Struct, frozen=True, kw_only=True):
     """A kind of canary: a script of steps that ends in a finding, and the closed set of its own reasons.
 
-    `needs`: what the model or the gateway must have: vision, thinking, or a loopback to our mirror.
-    `least_every`: the shortest interval, in seconds, at which it does no harm.
+    `needs`: what the model or the gateway must have: vision, thinking, a loopback to our mirror, or a twin to ask
+    directly. `least_every`: the shortest interval, in seconds, at which it does no harm. `compared`: the ways on which
+    a run of it tells something about a failure of another; `slow`: the reasons that no single run shows.
     """
 
     name: str
@@ -117,6 +119,8 @@ class Scenario(Struct, frozen=True, kw_only=True):
     needs: frozenset[str] = frozenset()
     both_ways: bool = False
     least_every: float = 0.0
+    compared: frozenset[Literal["direct", "loopback"]] = frozenset({"direct", "loopback"})
+    slow: frozenset[str] = frozenset()
 
 
 TOKEN_KINDS = ("input", "output", "reasoning", "cache_read", "cache_write")

@@ -45,6 +45,7 @@ INTERRUPTED = 130
 @click.option("--allow-undecided", is_flag=True, help="Inconclusive cases, or none at all, do not fail the run.")
 @click.option("--repeat", type=click.IntRange(1, 100), default=1, show_default=True, help="Runs of each case.")
 @click.option("--concurrency", type=click.IntRange(1, 64), help="Asks in flight at one gateway [1; mirror: 8].")
+@click.option("--no-attribution", is_flag=True, help="Do not ask by other ways whose fault a failure is.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the runs as JSON; - is standard output.")
 @click.option("--junit", "junit_file", metavar="FILE", help="Write the runs as JUnit XML; - is standard output.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every exchange, secrets taken out.")
@@ -57,6 +58,7 @@ def command(
     allow_undecided: bool,
     repeat: int,
     concurrency: int | None,
+    no_attribution: bool,
     json_file: str | None,
     junit_file: str | None,
     verbose: bool,
@@ -69,7 +71,9 @@ def command(
     settings = settings_or_exit(config)
     wanted = Wanted(canaries=split(select), gateways=split(gateway), models=split(model))
     cases = chosen_cases(settings, wanted)
-    order = Order(config=settings.config, cases=cases, repeat=repeat, concurrency=concurrency)
+    order = Order(
+        config=settings.config, cases=cases, repeat=repeat, concurrency=concurrency, attribution=not no_attribution
+    )
     runs, interrupted = _runs(settings, order)
     out = Console(file=sys.stderr if "-" in (json_file, junit_file) else sys.stdout, soft_wrap=True, highlight=False)
     if verbose:
@@ -112,6 +116,8 @@ def _show_evidence(out: Console, settings: Settings, runs: Sequence[Run]) -> Non
         out.rule(f"{case.canary} {case.gateway} {case.model} {case.dialect} {case.stream_word}", align="left")
         text = evidence(run, settings.redactor, settings.redactor.redact_headers)
         out.print(text, markup=False)
+        for sentence in finding.because:
+            out.print(f"- {sentence}", markup=False)
         out.print(f"= {finding.outcome.value} {finding.reason} {finding.detail}".rstrip(), markup=False)
 
 

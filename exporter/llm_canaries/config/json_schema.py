@@ -65,8 +65,8 @@ def _is_schema(value: Any) -> bool:
 
 
 def _of_a_kind() -> dict[str, Any]:
-    """An embedded gateway has providers, any other one a URL."""
-    absent = dict.fromkeys(("url", "api_key", "headers"), False)
+    """An embedded gateway has providers, any other one a URL, and may have a twin."""
+    absent = dict.fromkeys(("url", "api_key", "headers", "twin"), False)
     return {
         "if": {"properties": {"kind": {"const": "embedded"}}, "required": ["kind"]},
         "then": {"properties": absent},

@@ -1,6 +1,7 @@
 """What the house above the configuration offers, handed down: names and parameter types."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -12,7 +13,8 @@ class Known(Struct, frozen=True, kw_only=True):
     `scenarios` maps a scenario to the Struct of its params. `plays` maps a definition to its scenario: with it
     the params of a canary that uses a definition are checked when the file loads, not only when they are merged.
     `least_every` is the shortest interval in seconds of the scenarios that have one. `looped` are the scenarios that
-    need our mirror behind the gateway.
+    need our mirror behind the gateway, `direct` those that ask the gateway's twin as well. `serves` tells whether an
+    embedded gateway's configuration leads a model anywhere.
     """
 
     kinds: frozenset[str]
@@ -23,3 +25,5 @@ class Known(Struct, frozen=True, kw_only=True):
     plays: Mapping[str, str] = {}
     least_every: Mapping[str, float] = {}
     looped: frozenset[str] = frozenset()
+    direct: frozenset[str] = frozenset()
+    serves: Callable[[Any, str], bool] = lambda gateway, model: True

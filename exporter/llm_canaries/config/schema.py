@@ -120,6 +120,9 @@ class GatewayConfig(Shape):
     headers: Mapping[HeaderName, Secret] = Field(default={}, description="headers to send along")
     limits: Limits = Field(default=Limits(), description="how long and how much")
     budget: Budget = Field(default=Budget(), description="how much a day at most")
+    twin: Name | None = Field(
+        default=None, description="the embedded gateway with the same providers, for asking them directly"
+    )
     providers: Annotated[dict[Name, ProviderConfig], Filled] | None = Field(
         default=None, description="upstreams of an embedded gateway"
     )
@@ -236,4 +239,7 @@ class Config(Shape):
     prices: dict[Line, PriceConfig] = Field(default={}, description="prices by pattern of model ids, first match wins")
     proxy: ProxyConfig = Field(default=ProxyConfig(), description="where `canaries proxy` listens, and for whom")
     mirror: MirrorConfig | None = Field(default=None, description="the mirror behind `loopback` models")
+    connectivity: Annotated[tuple[Url, ...], Filled] | None = Field(
+        default=None, description="URLs elsewhere: where none of them can be reached, our own network is down"
+    )
     state: Line | None = Field(default=None, description="the folder of the state; the user's state folder if absent")

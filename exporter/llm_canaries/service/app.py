@@ -79,7 +79,7 @@ class Sidecar:
         except OSError:
             await stack.aclose()
             raise
-        ways = {name: lanes(assembly, name, self.clock) for name in assembly.gateways}
+        ways = lanes(assembly, self.clock)
         by_key = {case.key: case for case in found}
         return Plant(settings=settings, cases=by_key, assembly=assembly, lanes=ways, stack=stack)
 

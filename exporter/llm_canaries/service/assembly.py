@@ -22,21 +22,25 @@ from llm_canaries.proxy.credentials import Credential, Strategy
 from llm_canaries.proxy.deployed import Deployed
 from llm_canaries.proxy.profiles import read_profiles
 from llm_canaries.proxy.retry import Retries
-from llm_canaries.proxy.routes import Alias, Provider
+from llm_canaries.proxy.routes import Provider
 from llm_canaries.proxy.traffic import Traffic
 from llm_canaries.proxy.transport import Transport, new_session
 from llm_canaries.proxy.ways import Settings
 from llm_canaries.service.loop_end import LoopEnd
+from llm_canaries.service.providers import limits_of, providers_of
 from llm_canaries.wire.nonce import Draw
-from llm_canaries.wire.profile import Profile
 
 MIRROR = "mirror"  # the provider of an embedded gateway that has none of its own
 
 
 class Assembly(Struct, frozen=True, kw_only=True):
-    """The gateways by name; `mirrored` are those whose only upstream is a mirror of this process."""
+    """The gateways by name; `mirrored` are those whose only upstream is a mirror of this process.
+
+    `twins` names the embedded gateway with the same providers, for a deployed one that has it.
+    """
 
     gateways: dict[str, proxy.Gateway]
+    twins: Mapping[str, str]
     mirrored: frozenset[str]
     own_mirror: Mirrored | None
     loops: Mapping[str, str]
@@ -57,11 +61,13 @@ async def assemble(
     learn: Callable[[str], None] = lambda secret: None,
     loop_end: LoopEnd | None = None,
 ) -> Assembly:
-    """The gateways `wanted`; `stack` closes what they hold open, `learn` is told of tokens that files bring.
+    """The gateways `wanted`, and their twins; `stack` closes what they hold open.
 
-    `loop_end` is kept by whoever assembles again. Raises OSError where its address is taken.
+    `learn` is told of tokens that files bring, `loop_end` is kept by whoever assembles again. Raises OSError where its
+    address is taken.
     """
-    chosen = {name: gateway for name, gateway in config.gateways.items() if name in wanted}
+    named = {*wanted, *(config.gateways[name].twin for name in wanted)}
+    chosen = {name: gateway for name, gateway in config.gateways.items() if name in named}
     mirrored = frozenset(
         name for name, each in chosen.items() if not KINDS[each.kind].deployed and each.providers is None
     )
@@ -82,12 +88,15 @@ async def assemble(
         else:
             core = gateways[name] = embedded_core(session, each, url, clock)
             core.ways.learn = learn
-    return Assembly(gateways=gateways, mirrored=mirrored, own_mirror=mirror, loops=loops, loop_mirror=loop_mirror)
+    twins = {name: each.twin for name, each in chosen.items() if each.twin is not None}
+    return Assembly(
+        gateways=gateways, twins=twins, mirrored=mirrored, own_mirror=mirror, loops=loops, loop_mirror=loop_mirror
+    )
 
 
 def _deployed(session: aiohttp.ClientSession, config: GatewayConfig) -> Deployed:
     headers = {name: value.get_secret_value() for name, value in config.headers.items()}
-    return Deployed(Transport(session, str(config.url), _limits(config)), _secret(config.api_key), headers)
+    return Deployed(Transport(session, str(config.url), limits_of(config)), _secret(config.api_key), headers)
 
 
 async def client_core(
@@ -114,11 +123,11 @@ def embedded_core(
     draw: Draw = lambda below: below - 1,
 ) -> Core:
     """The core of an embedded gateway; `url` is the mirror's, for one without providers."""
-    limits, profiles = _limits(config), read_profiles()
+    limits, profiles = limits_of(config), read_profiles()
     own, mirror = config.providers or {}, profiles["mirror"]
-    providers = [
-        _provider(name, each, profiles, limits, forced=config.force_model_prefix) for name, each in own.items()
-    ] or [Provider(name=MIRROR, url=url, profile=mirror, dialects=mirror.dialects, limits=limits)]
+    providers = providers_of(config, profiles) or [
+        Provider(name=MIRROR, url=url, profile=mirror, dialects=mirror.dialects, limits=limits)
+    ]
     return Core(
         providers,
         {each.name: Transport(session, each.url, limits) for each in providers},
@@ -130,25 +139,6 @@ def embedded_core(
         pins=config.pins,
         traffic=traffic,
         draw=draw,
-    )
-
-
-def _provider(
-    name: str, config: ProviderConfig, profiles: dict[str, Profile], limits: proxy.Limits, *, forced: bool
-) -> Provider:
-    profile = profiles[config.profile]
-    return Provider(
-        name=name,
-        url=str(config.url),
-        profile=profile,
-        dialects=config.dialects or profile.dialects,
-        prefix=config.prefix or "",
-        models=config.models,
-        excluded=config.excluded_models,
-        aliases={alias: Alias(each.model, each.fork) for alias, each in config.aliases.items()},
-        force_prefix=forced,
-        priority=config.priority,
-        limits=limits,
     )
 
 
@@ -172,10 +162,3 @@ def _settings(config: BreakerConfig, strategies: dict[str, Strategy]) -> Setting
 
 def _secret(secret: SecretStr | None) -> str:
     return secret.get_secret_value() if secret is not None else ""
-
-
-def _limits(config: GatewayConfig) -> proxy.Limits:
-    own = config.limits
-    return proxy.Limits(
-        connect=own.connect, first_byte=own.first_byte, idle=own.idle, total=own.total, body=own.body
-    )

@@ -15,6 +15,8 @@ from llm_canaries.config.schema import Config
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.gateway import Gateway
 from llm_canaries.service.assembly import Assembly, assemble
+from llm_canaries.service.attributing import Attributing
+from llm_canaries.service.connectivity import Connectivity
 from llm_canaries.service.lane import Lanes, lanes
 from llm_canaries.wire.nonce import Draw
 
@@ -22,7 +24,8 @@ from llm_canaries.wire.nonce import Draw
 class Order(Struct, frozen=True, kw_only=True):
     """What to run: the cases of `config`, how often, and how many at once at one gateway (None: as is kind).
 
-    `bend` stands between the cases and every gateway: how a fault is put into a core that has none.
+    `bend` stands between the cases and every gateway: how a fault is put into a core that has none. `attribution`:
+    whether failures are asked about by other ways.
     """
 
     config: Config
@@ -30,6 +33,7 @@ class Order(Struct, frozen=True, kw_only=True):
     repeat: int = 1
     concurrency: int | None = None
     bend: Callable[[Gateway], Gateway] = lambda gateway: gateway
+    attribution: bool = False
 
 
 async def gate(
@@ -61,10 +65,9 @@ async def playing(
     async with AsyncExitStack() as stack:
         wanted = {case.gateway for case in order.cases}
         assembly = await assemble(stack, order.config, wanted, clock, learn)
-        ways = {
-            name: lanes(assembly, name, clock, concurrency=order.concurrency, bend=order.bend) for name in wanted
-        }
-        yield Playing(assembly, ways, clock, redact, report)
+        ways = lanes(assembly, clock, concurrency=order.concurrency, bend=order.bend)
+        attributing = Attributing(order.config, Connectivity(order.config, clock)) if order.attribution else None
+        yield Playing(assembly, ways, clock, redact, report, attributing)
 
 
 class Playing:
@@ -77,9 +80,10 @@ class Playing:
         clock: Clock,
         redact: Callable[[str], str],
         report: Callable[[Run], None],
+        attributing: Attributing | None = None,
     ) -> None:
         self._assembly, self._ways, self._clock = assembly, ways, clock
-        self._redact, self._report = redact, report
+        self._redact, self._report, self._attributing = redact, report, attributing
 
     async def repeated(self, case: Case, repeat: int, draw: Draw) -> list[Run]:
         """The runs of one case, one after the other: each remembers what the one before left it."""
@@ -90,7 +94,21 @@ class Playing:
 
     async def run(self, case: Case, draw: Draw, memory: Any) -> Run:
         """One run, reported, with secrets taken out of its finding."""
-        run = await run_case(
+
+        async def replay(case: Case, memory: Any) -> Run:
+            return await self._play(case, draw, memory)
+
+        run = await replay(case, memory)
+        if self._attributing is not None:
+            run = await self._attributing.of(run, replay, repeat=True)
+        finding = run.finding
+        because = tuple(self._redact(each) for each in finding.because)
+        safe = replace(run, finding=replace(finding, detail=self._redact(finding.detail), because=because))
+        self._report(safe)
+        return safe
+
+    async def _play(self, case: Case, draw: Draw, memory: Any) -> Run:
+        return await run_case(
             case,
             SCENARIOS[case.scenario],
             self._ways[case.gateway],
@@ -99,6 +117,3 @@ class Playing:
             memory=memory,
             mirror=self._assembly.mirror_behind(case.gateway, case.model),
         )
-        safe = replace(run, finding=replace(run.finding, detail=self._redact(run.finding.detail)))
-        self._report(safe)
-        return safe

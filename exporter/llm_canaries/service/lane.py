@@ -35,12 +35,18 @@ class GatewayLane:
 
 def lanes(
     assembly: Assembly,
-    name: str,
     clock: Clock,
     *,
     concurrency: int | None = None,
     bend: Callable[[Gateway], Gateway] = lambda gateway: gateway,
-) -> Lanes:
-    """The ways to the gateway `name`; `concurrency` None is as its kind, `bend` stands before it."""
-    gentle = 1 if name not in assembly.mirrored else MIRROR_IN_FLIGHT
-    return {"gateway": GatewayLane(bend(assembly.gateways[name]), clock, concurrency or gentle)}
+) -> Mapping[str, Lanes]:
+    """The ways to every gateway; `concurrency` None is as its kind, `bend` stands before each that is no twin.
+
+    "direct" is the very lane of the twin: whoever asks it, its credentials have one ask in flight.
+    """
+    twins, own = set(assembly.twins.values()), dict[str, Lane]()
+    for name, gateway in assembly.gateways.items():
+        gentle = 1 if name not in assembly.mirrored else MIRROR_IN_FLIGHT
+        own[name] = GatewayLane(gateway if name in twins else bend(gateway), clock, concurrency or gentle)
+    found: dict[str, Lanes] = {name: {"gateway": lane} for name, lane in own.items()}
+    return found | {name: {"gateway": own[name], "direct": own[twin]} for name, twin in assembly.twins.items()}

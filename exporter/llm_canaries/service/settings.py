@@ -14,6 +14,7 @@ from llm_canaries.config.secrets import Redactor, secrets_of
 from llm_canaries.content import content
 from llm_canaries.gateways.table import KINDS
 from llm_canaries.proxy.profiles import read_profiles
+from llm_canaries.service.providers import serves
 from llm_canaries.wire.dialects import DIALECTS
 
 USUAL_FILE = "canaries.yml"
@@ -47,6 +48,8 @@ def known(definitions: Mapping[str, Definition]) -> Known:
         plays={name: definition.scenario for name, definition in definitions.items()},
         least_every={name: scenario.least_every for name, scenario in SCENARIOS.items() if scenario.least_every},
         looped=frozenset(name for name, scenario in SCENARIOS.items() if "loopback" in scenario.needs),
+        direct=frozenset(name for name, scenario in SCENARIOS.items() if "direct" in scenario.needs),
+        serves=serves,
     )
 
 

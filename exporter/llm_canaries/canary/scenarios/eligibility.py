@@ -142,4 +142,7 @@ def cost(case: Case, params: Params) -> Cost:
 
 
 # a refusal hides the model from everybody for 12 hours (cliproxyapi.md 4.5)
-SCENARIO = Scenario(name="eligibility", reasons=Reason, params=Params, play=play, cost=cost, least_every=1800.0)
+SCENARIO = Scenario(
+    name="eligibility", reasons=Reason, params=Params, play=play, cost=cost, least_every=1800.0,
+    compared=frozenset({"direct"}),  # our mirror's list is of other models
+)  # fmt: skip

@@ -147,4 +147,5 @@ def cost(case: Case, params: Params) -> Cost:
     return Cost(requests=1, input_tokens=0, output_tokens=0 if params.get else params.tokens)
 
 
-SCENARIO = Scenario(name="http", reasons=Reason, params=Params, play=play, cost=cost)
+# a body and a path of people's own are for their gateway
+SCENARIO = Scenario(name="http", reasons=Reason, params=Params, play=play, cost=cost, compared=frozenset())

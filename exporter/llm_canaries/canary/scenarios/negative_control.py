@@ -127,4 +127,7 @@ def cost(case: Case, params: Params) -> Cost:
     return Cost(requests=asks, input_tokens=40 * texts + 1200 * images, output_tokens=20 * asks)
 
 
-SCENARIO = Scenario(name="negative-control", reasons=Reason, params=Params, play=play, cost=cost)
+# a control says something of its own gateway; and no provider is asked wrongly to find out more
+SCENARIO = Scenario(
+    name="negative-control", reasons=Reason, params=Params, play=play, cost=cost, compared=frozenset()
+)

@@ -196,4 +196,5 @@ SCENARIO = Scenario(
     play=play,
     cost=cost,
     needs=frozenset({"thinking"}),
+    slow=frozenset({Reason.ORDER_FLAT}),
 )

@@ -1,0 +1,181 @@
+"""Covers service/attributing.py with a deployed gateway that is real on the wire, and bent."""
+
+from collections import Counter
+from contextlib import asynccontextmanager
+
+import pytest
+from bent_gateways import paired, proxied
+from msgspec.structs import replace
+
+from llm_canaries.canary.canary import Outcome
+from llm_canaries.canary.load import Wanted, cases
+from llm_canaries.service.gate import Order, gate
+from llm_canaries.service.mutants.bent import Bent, Whole
+from llm_canaries.service.mutants.core import CORE_MUTANTS
+from llm_canaries.wire.fault import Fault, FaultReason
+
+LOSING_IMAGES = CORE_MUTANTS["blind-streams"].bend
+
+
+class Counting:
+    """A gateway that counts what it is asked."""
+
+    def __init__(self, gateway, counts):
+        self._gateway, self._counts, self.limits = gateway, counts, gateway.limits
+
+    @asynccontextmanager
+    async def open(self, send):
+        self._counts["asks"] += 1
+        async with self._gateway.open(send) as answer:
+            yield answer
+
+    def look(self, look):
+        return self._gateway.look(look)
+
+
+def refusing(status, body, times=10**6, headers=()):
+    """A bend that answers `status` so many times, and passes on what comes then."""
+    left = [times]
+
+    def answer(send, whole):
+        left[0] -= 1
+        kind = ("content-type", "application/json")
+        return Whole(status=status, headers=(kind, *headers), pieces=(body,)) if left[0] >= 0 else whole
+
+    return lambda gateway: Bent(gateway, lambda send: send, answer, lambda look, whole: whole)
+
+
+def breaking(fault):
+    """A bend that breaks every answer off before its first byte."""
+    return lambda gateway: Bent(
+        gateway,
+        lambda send: send,
+        lambda send, whole: replace(whole, pieces=(), fault=fault),
+        lambda look, whole: whole,
+    )
+
+
+@pytest.fixture
+async def run(clock, draw):
+    """Runs one canary at the deployed gateway, bent; the runs, and how often it and its twin's provider were asked."""
+
+    async def run(select, *, bend=lambda gateway: gateway, model="mirror/healthy", stream=False, more="", **fields):
+        counts = Counter()
+        async with proxied(clock, draw) as url:
+            settings = paired(fields.pop("url", url), model, more)
+            wanted = Wanted(canaries=(select,), gateways=("home",))
+            found = cases(settings.config, settings.binding, wanted)
+            chosen = [case for case in found if case.canary == select and case.stream in (stream, None)]
+            assert len(chosen) == 1, chosen
+            order = Order(
+                config=settings.config, cases=chosen, bend=lambda gateway: Counting(bend(gateway), counts),
+                **{"attribution": True} | fields,
+            )  # fmt: skip
+            return await gate(order, clock=clock, draw=draw, redact=str, report=lambda run: None), counts["asks"]
+
+    return run
+
+
+async def found(run, *arguments, **fields):
+    (only,), asked = await run(*arguments, **fields)
+    return only.finding, asked
+
+
+async def test_what_passes_is_asked_once(run):
+    finding, asked = await found(run, "known-good")
+    assert finding.outcome is Outcome.PASS
+    assert (finding.because, asked) == ((), 1)
+
+
+async def test_an_image_that_the_gateway_loses_is_its_translation(run):
+    finding, _ = await found(run, "tool-result-image", bend=LOSING_IMAGES, stream=True)
+    assert (finding.reason, finding.fault_domain) == ("dropped_silent", "translation")
+    assert finding.because == (
+        "at home: failed with dropped_silent, by itself a matter of: translation",
+        "directly, through own: passed",
+        "once more at home: failed",
+        "the same ask through the embedded core passed; the gateway lost it, twice: translation",
+    )
+    assert finding.detail.endswith(finding.because[-1])
+
+
+async def test_an_image_that_the_provider_does_not_see_is_the_providers(run):
+    finding, _ = await found(run, "tool-result-image", model="mirror/drop-image")
+    assert (finding.reason, finding.fault_domain) == ("dropped_silent", "provider")
+    assert finding.because[1].startswith("directly, through own: failed with dropped_silent")
+
+
+async def test_a_stream_that_the_gateway_cuts_is_its_translation_though_it_looks_like_the_providers(run):
+    bend = CORE_MUTANTS["cut-and-closed"].bend
+    alone, _ = await found(run, "known-good", bend=bend, stream=True, attribution=False)
+    assert (alone.reason, alone.fault_domain, alone.because) == ("truncated_stream", "provider", ())
+    finding, _ = await found(run, "known-good", bend=bend, stream=True)
+    assert (finding.reason, finding.fault_domain) == ("truncated_stream", "translation")
+
+
+async def test_a_stream_that_the_provider_cuts_is_the_providers(run):
+    finding, _ = await found(run, "known-good", model="mirror/stream-cut", stream=True)
+    assert finding.fault_domain == "provider"
+
+
+BAD_GATEWAY = b'{"error":{"message":"bad gateway","type":"server_error","code":null}}'
+
+
+async def test_errors_that_no_provider_gave_are_the_deployments(run):
+    finding, asked = await found(run, "known-good", bend=refusing(502, BAD_GATEWAY))
+    assert (finding.reason, finding.fault_domain) == ("upstream_error", "deployment")
+    assert asked == 2, "once, and once more"
+
+
+async def test_an_error_that_passes_keeps_its_own_domain(run):
+    finding, asked = await found(run, "known-good", bend=refusing(502, BAD_GATEWAY, times=1))
+    assert (finding.outcome, finding.fault_domain) == (Outcome.FAIL, "provider")
+    assert "a fault that passes" in finding.detail
+    assert asked == 2
+
+
+COOLDOWN = (
+    b'{"error":{"code":"model_cooldown","message":"All credentials for model m are cooling down","reset_seconds":9}}'
+)
+
+
+async def test_a_refusal_of_the_gateways_own_is_its_policy_and_nobody_is_asked_again(run):
+    finding, asked = await found(run, "known-good", bend=refusing(429, COOLDOWN))
+    assert (finding.reason, finding.fault_domain) == ("cooldown", "policy")
+    assert finding.because[-1] == "the gateway refused by itself: policy"
+    assert not any(each.startswith("directly") for each in finding.because)
+    assert asked == 1
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 404, 429])
+async def test_nothing_is_asked_again_after_what_changes_the_gateways_state(run, status):
+    finding, asked = await found(run, "known-good", bend=refusing(status, b'{"error":{"message":"no","type":"x"}}'))
+    assert finding.outcome is Outcome.FAIL
+    assert asked == 1
+    assert not any(each.startswith("directly") for each in finding.because)
+
+
+async def test_a_gateway_that_is_not_there_is_the_deployments(run, unused_tcp_port):
+    finding, _ = await found(run, "known-good", url=f"http://127.0.0.1:{unused_tcp_port}")
+    assert (finding.reason, finding.fault_domain) == ("connect", "deployment")
+    assert "the provider answered directly" in finding.detail
+
+
+async def test_a_gateway_that_hangs_up_is_the_deployments(run):
+    lost = Fault(reason=FaultReason.CONNECTION_LOST, message="reset")
+    finding, _ = await found(run, "known-good", bend=breaking(lost))
+    assert (finding.reason, finding.fault_domain) == ("connection_lost", "deployment")
+
+
+async def test_a_row_of_failures_asks_directly_once(run):
+    runs, asked = await run("tool-result-image", bend=LOSING_IMAGES, stream=True, repeat=3)
+    assert [each.finding.fault_domain for each in runs] == ["translation"] * 3
+    once = await run("tool-result-image", bend=LOSING_IMAGES, stream=True)
+    assert asked == once[1] / 2 * 4, "three runs, and one more after the first"
+
+
+async def test_what_only_several_runs_show_is_compared_with_no_single_one(run):
+    runs, _ = await run("thinking", model="mirror/flat-thinking", repeat=5)
+    last = runs[-1].finding
+    assert (last.reason, last.fault_domain, last.because) == ("order_flat", "translation", ())
+
