@@ -16,7 +16,7 @@ def case(scenario, *, dialect="openai_chat", stream=False, model="m", **more):
         gateway="g",
         model=model,
         dialect=dialect,
-        stream=None if scenario.both_ways else stream,
+        stream=None if scenario.ways == "both" else stream,
         severity=Severity.CRITICAL,
         params=more.pop("params") if "params" in more else scenario.params(),
         **more,

@@ -51,6 +51,7 @@ class Case(Struct, frozen=True, kw_only=True):
     `every` is in seconds.
     `upstream`: what our mirror is asked for behind the gateway, empty where the model does not lead to it or nobody
     has said. `dialect_certain`: the user said that the gateway speaks this dialect, so a missing endpoint is a failure.
+    `deployed`: the gateway is not ours, and tells nothing of its attempts.
     """
 
     canary: str
@@ -65,6 +66,7 @@ class Case(Struct, frozen=True, kw_only=True):
     facts: ModelFacts = ModelFacts()
     upstream: str = ""
     dialect_certain: bool = False
+    deployed: bool = False
     every: float = 600.0
     thresholds: Mapping[str, Mapping[Literal["warning", "critical"], float]] = {}
 
@@ -102,12 +104,21 @@ class Cost(Struct, frozen=True):
     output_tokens: int
 
 
+Ways = Literal["either", "both", "streamed", "whole"]
+
+
+def _never(case: Case) -> str:
+    return ""
+
+
 class Scenario(Struct, frozen=True, kw_only=True):
     """A kind of canary: a script of steps that ends in a finding, and the closed set of its own reasons.
 
     `needs`: what the model or the gateway must have: vision, thinking, a loopback to our mirror, or a twin to ask
-    directly. `least_every`: the shortest interval, in seconds, at which it does no harm. `compared`: the ways on which
-    a run of it tells something about a failure of another; `slow`: the reasons that no single run shows.
+    directly. `ways`: whether it asks for a stream as its case says, for both itself, always or never. `objection`: why
+    a case of it can never be asked, empty where it can. `least_every`: the shortest interval, in seconds, at which it
+    does no harm. `compared`: the ways on which a run of it tells something about a failure of another; `slow`: the
+    reasons that no single run shows.
     """
 
     name: str
@@ -117,7 +128,8 @@ class Scenario(Struct, frozen=True, kw_only=True):
     cost: Callable[[Case, Any], Cost]
     memory: type[Struct] | None = None
     needs: frozenset[str] = frozenset()
-    both_ways: bool = False
+    ways: Ways = "either"
+    objection: Callable[[Case], str] = _never
     least_every: float = 0.0
     compared: frozenset[Literal["direct", "loopback"]] = frozenset({"direct", "loopback"})
     slow: frozenset[str] = frozenset()

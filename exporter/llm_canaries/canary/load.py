@@ -18,11 +18,15 @@ MIRROR_MODEL = "mirror/healthy"  # by which our mirror's sound model is asked fo
 
 
 class Binding(Struct, frozen=True, kw_only=True):
-    """What cases are made of beside the configuration: definitions, profiles, and each kind's own dialects."""
+    """What cases are made of beside the configuration: definitions, profiles, and each kind's own dialects.
+
+    `deployed`: the kinds of gateways that are not ours.
+    """
 
     definitions: Mapping[str, Definition]
     profiles: Mapping[str, Profile]
     kind_dialects: Mapping[str, tuple[str, ...]]
+    deployed: frozenset[str] = frozenset()
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -37,7 +41,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 
 def cases(config: Config, binding: Binding, wanted: Wanted) -> list[Case]:
-    """The cases of `config` that are `wanted`, in the order configured."""
+    """The cases of `config` that are `wanted`, in the order configured; those that can never be asked are left out."""
     canaries = config.canaries
     if canaries is None:
         canaries = tuple(CanaryConfig(use=name) for name in binding.definitions)
@@ -54,7 +58,15 @@ def cases(config: Config, binding: Binding, wanted: Wanted) -> list[Case]:
             if canary.gateway in (None, gateway):
                 asked = _looped(each, wanted.models) if looped else models[gateway]
                 found += _cells(name, canary, definition, gateway, each, asked, binding)
-    return found
+    return [case for case in found if not SCENARIOS[case.scenario].objection(case)]
+
+
+def cells(canary: CanaryConfig, gateway: str, config: GatewayConfig, binding: Binding) -> list[Case]:
+    """All that `canary` asks of one gateway's configured models, also what can never be asked."""
+    definition, name = _definition(canary, binding), canary.name or canary.use or ""
+    looped = "loopback" in SCENARIOS[definition.scenario].needs
+    models = _looped(config, ()) if looped else config.models
+    return list(_cells(name, canary, definition, gateway, config, models, binding))
 
 
 def loops(gateway: GatewayConfig) -> LoopbackConfig | None:
@@ -108,6 +120,7 @@ def _cells(
                     facts=_facts(model, profile),
                     upstream=(loop.upstream or "") if loop is not None and loop.model == model.id else "",
                     dialect_certain=config.dialects is not None or config.kind == "embedded",
+                    deployed=config.kind in binding.deployed,
                     every=canary.every or definition.every,
                     thresholds={**definition.thresholds, **canary.thresholds},
                 )

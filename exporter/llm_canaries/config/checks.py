@@ -1,6 +1,6 @@
 """What a document must be as a whole: checked on its plain data, so that one wrong field hides nothing else."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from llm_canaries.config.known import Known
@@ -77,6 +77,7 @@ def check_definition(data: dict[str, object], path: Path, known: Known, problems
     if isinstance(scenario, str) and scenario in known.scenarios:
         _fill_params(data, path, scenario, known, problems, whole=True)
         _check_every(data, path, scenario, known, problems)
+        _check_stream(data, path, scenario, known, problems)
 
 
 def check_thresholds(data: Data, path: Path, problems: Problems) -> None:
@@ -216,6 +217,7 @@ def _check_canary_params(canary: dict[str, object], path: Path, known: Known, pr
     if (scenario := _scenario(canary, known)) in known.scenarios:
         _fill_params(canary, path, scenario, known, problems, whole="use" not in canary)
         _check_every(canary, path, scenario, known, problems)
+        _check_stream(canary, path, scenario, known, problems)
 
 
 def _check_every(data: Data, path: Path, scenario: str, known: Known, problems: Problems) -> None:
@@ -230,6 +232,29 @@ def _check_every(data: Data, path: Path, scenario: str, known: Known, problems: 
     if seconds < least:
         message = f"{problems.shown(place, every)} is too often for `{scenario}`; write at least `{least / 60:g}m`"
         problems.add(place, problems.told(place, message))
+
+
+def _check_stream(data: Data, path: Path, scenario: str, known: Known, problems: Problems) -> None:
+    """A stream is asked for where the scenario leaves the choice, and not where it has none."""
+    stream, place, ways = data.get("stream"), (*path, "stream"), known.ways.get(scenario, "")
+    listed_ways = tuple(stream) if isinstance(stream, list) else stream
+    if "stream" not in data or ways not in WAYS or problems.spoiled(place):
+        return
+    allows, advice = WAYS[ways]
+    if allows(listed_ways):
+        return
+    if isinstance(stream, str) and stream != "both":
+        return  # the schema tells of it
+    message = f"{problems.shown(place, stream)} is not for `{scenario}`, which {advice}"
+    problems.add(place, problems.told(place, message))
+
+
+WAYS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "either": (lambda stream: stream != "both", "asks one way at a time; write `[false]`, `[true]` or `[false, true]`"),
+    "both": (lambda stream: stream == "both", "asks both ways itself; write `both`"),
+    "streamed": (lambda stream: stream == (True,), "always asks for a stream; write `[true]`"),
+    "whole": (lambda stream: stream == (False,), "has nothing to stream; write `[false]`"),
+}
 
 
 def _fill_params(

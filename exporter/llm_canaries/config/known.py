@@ -1,10 +1,12 @@
 """What the house above the configuration offers, handed down: names and parameter types."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+
+from llm_canaries.config.problems import Path
 
 
 class Known(Struct, frozen=True, kw_only=True):
@@ -14,7 +16,8 @@ class Known(Struct, frozen=True, kw_only=True):
     the params of a canary that uses a definition are checked when the file loads, not only when they are merged.
     `least_every` is the shortest interval in seconds of the scenarios that have one. `looped` are the scenarios that
     need our mirror behind the gateway, `direct` those that ask the gateway's twin as well. `serves` tells whether an
-    embedded gateway's configuration leads a model anywhere.
+    embedded gateway's configuration leads a model anywhere. `ways` is how a scenario asks for streams: `either`,
+    `both`, `streamed` or `whole`. `impossible` tells of canaries that are bound to what they can never be asked of.
     """
 
     kinds: frozenset[str]
@@ -27,3 +30,5 @@ class Known(Struct, frozen=True, kw_only=True):
     looped: frozenset[str] = frozenset()
     direct: frozenset[str] = frozenset()
     serves: Callable[[Any, str], bool] = lambda gateway, model: True
+    ways: Mapping[str, str] = {}
+    impossible: Callable[[Any], Iterable[tuple[Path, str]]] | None = None

@@ -32,6 +32,9 @@ def load(
         check_values(data, (), problems)
         check_config(data, known, problems)
         config = validate(Config, data, (), known, problems)
+        if config is not None and known.impossible is not None:
+            for path, message in known.impossible(config):
+                problems.add(path, problems.told(path, message))
     if found := problems.all():
         raise ConfigError(found)
     assert config is not None

@@ -1,10 +1,13 @@
 """Reads the configuration with all that the house offers handed down to it."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from llm_canaries.canary.impossible import impossible
 from llm_canaries.canary.load import Binding
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.config.load import Known, load, load_definitions
@@ -50,6 +53,7 @@ def known(definitions: Mapping[str, Definition]) -> Known:
         looped=frozenset(name for name, scenario in SCENARIOS.items() if "loopback" in scenario.needs),
         direct=frozenset(name for name, scenario in SCENARIOS.items() if "direct" in scenario.needs),
         serves=serves,
+        ways={name: scenario.ways for name, scenario in SCENARIOS.items()},
     )
 
 
@@ -66,17 +70,19 @@ def read_settings(path: str | None, environ: Mapping[str, str]) -> Settings:
     """
     definitions, problems = shipped()
     source = path or (USUAL_FILE if Path(USUAL_FILE).is_file() else "")
+    dialects = {name: kind.dialects for name, kind in KINDS.items()}
+    deployed = frozenset(name for name, kind in KINDS.items() if kind.deployed)
+    binding = Binding(
+        definitions=definitions, profiles=read_profiles(), kind_dialects=dialects, deployed=deployed
+    )
+    names = replace(known(definitions), impossible=partial(impossible, binding=binding))
     try:
         text = _text(source) if source else EMBEDDED_DEFAULT
-        config = load(
-            text, known(definitions), file=source or "embedded default", environ=environ, read_file=_read_secret
-        )
+        config = load(text, names, file=source or "embedded default", environ=environ, read_file=_read_secret)
     except ConfigError as error:
         raise ConfigError((*error.problems, *problems)) from None
     if problems:
         raise ConfigError(problems)
-    dialects = {name: kind.dialects for name, kind in KINDS.items()}
-    binding = Binding(definitions=definitions, profiles=read_profiles(), kind_dialects=dialects)
     return Settings(config=config, binding=binding, redactor=Redactor(secrets_of(config)), source=source)
 
 

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 from plays import case, chat, counts, error, play, prompt
 
 from llm_canaries.canary.scenarios.completion import SCENARIO, Params
-from llm_canaries.wire.json import WireError
 from llm_canaries.wire.message import Thinking
+from llm_canaries.wire.profile import ModelFacts
 
 
 def params(**fields):
@@ -88,15 +88,43 @@ def test_counts_that_nobody_makes_decide_nothing():
     assert judged(lambda step: chat(step, "Paris."), output_most=9) == ("inconclusive", "no_counts")
 
 
-def test_a_path_into_a_stream_cannot_be_asked():
-    with pytest.raises(WireError, match="streamed"):
-        judged(PARIS, stream=True, json={"model": "m"})
+def objection(fields, **more):
+    return SCENARIO.objection(case(SCENARIO, params=params(**fields), **more))
+
+
+@pytest.mark.parametrize(
+    ("fields", "more", "words"),
+    [
+        ({"json": {"model": "m"}}, {"stream": True}, "a streamed answer has none"),
+        ({"stop": ["END"]}, {"dialect": "openai_responses"}, "no stop sequences"),
+        ({"effort": "low"}, {"facts": ModelFacts(thinking=False)}, "m does not reason"),
+        ({"reasoning_least": 1}, {"facts": ModelFacts(thinking=False)}, "m does not reason"),
+    ],
+)
+def test_what_cannot_be_asked(fields, more, words):
+    assert words in objection(fields, **more)
+    assert objection({}, **more) == ""
+    assert objection(fields) == ""
+
+
+def test_what_can_be_asked_all_the_same():
+    assert objection({"json": {"error.code": "x"}, "status": 429}, stream=True) == "", "an error is never a stream"
+    assert objection({"effort": "none"}, facts=ModelFacts(thinking=False)) == ""
+
+
+def test_stop_sequences_go_along():
+    _, (step,) = play(SCENARIO, PARIS, params=params(stop=["END", "\n"]))
+    assert step.ask.stop == ("END", "\n")
 
 
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
         ({"matches": ["("]}, "is not a pattern"),
+        ({"reasoning_least": 600}, "at least 600 reasoning tokens do not fit under a `cap` of 512"),
+        ({"effort": "none", "reasoning_least": 6}, "switches off"),
+        ({"finish": ["tool"]}, "no tools go along"),
+        ({"stop": [""]}, "length >= 1"),
         ({"json": {"a[": 1}}, "is not a path"),
         ({"status": 404, "contains": ["x"]}, "no text, finish or tokens"),
         ({"status": 404, "output_most": 1}, "no text, finish or tokens"),

@@ -9,7 +9,6 @@ from plays import case, chat, error, play
 from llm_canaries.canary.scenarios.http import SCENARIO, Params
 from llm_canaries.wire.exchange import Look, Page, Send
 from llm_canaries.wire.fault import Fault, FaultReason
-from llm_canaries.wire.json import WireError
 
 BODY = {"messages": [{"role": "user", "content": "[{mark}] hi"}]}
 
@@ -124,9 +123,32 @@ def test_a_refusal_may_be_what_is_expected():
     assert judged(HI, body=BODY, status=400) == ("fail", "status_differs")
 
 
-def test_a_path_into_a_stream_cannot_be_asked():
-    with pytest.raises(WireError, match="streamed"):
-        played(HI, body=BODY, stream=True, json={"a": 1})
+@pytest.mark.parametrize(
+    ("fields", "more", "words"),
+    [
+        ({"body": BODY, "json": {"a": 1}}, {"stream": True}, "a streamed answer has none"),
+        ({"get": "/v1/models"}, {"stream": True}, "is not streamed"),
+        ({"get": "/healthz"}, {}, "no page but `/v1/models`"),
+        ({"body": BODY | {"stop": ["x"]}}, {"dialect": "openai_responses"}, "no stop sequences"),
+    ],
+)
+def test_what_cannot_be_asked(fields, more, words):
+    assert words in SCENARIO.objection(case(SCENARIO, params=params(**fields), **more))
+
+
+@pytest.mark.parametrize(
+    ("fields", "more"),
+    [
+        ({"body": BODY, "json": {"a": 1}}, {}),
+        ({"body": BODY, "json": {"a": 1}, "status": 429}, {"stream": True}),
+        ({"get": "/v1/models?limit=1"}, {}),
+        ({"get": "/healthz"}, {"deployed": True}),
+        ({"body": BODY | {"stop": ["x"]}}, {}),
+        ({"body": BODY | {"stop": ["x"]}, "status": 400}, {"dialect": "openai_responses"}),
+    ],
+)
+def test_what_can_be_asked(fields, more):
+    assert SCENARIO.objection(case(SCENARIO, params=params(**fields), **more)) == ""
 
 
 @pytest.mark.parametrize(

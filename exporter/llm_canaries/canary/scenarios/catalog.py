@@ -185,5 +185,6 @@ SCENARIO = Scenario(
     memory=Memory,
     play=play,
     cost=cost,
+    ways="whole",
     compared=frozenset(),  # a list is the gateway's own
 )

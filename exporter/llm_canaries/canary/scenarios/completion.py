@@ -22,7 +22,6 @@ from llm_canaries.canary.expectations import (
 from llm_canaries.canary.verdict import faulted, passed, starved
 from llm_canaries.wire import nonce
 from llm_canaries.wire.exchange import Exchange, Play, send
-from llm_canaries.wire.json import WireError
 from llm_canaries.wire.message import Finish, Message, Text, Thinking
 from llm_canaries.wire.nonce import Draw
 
@@ -33,13 +32,14 @@ Count = Annotated[int, Meta(ge=0, le=10_000_000)]
 class Params(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is asked, and what the answer must be; an expectation that is left out always holds.
 
-    `system` and `effort` go along with the `prompt`, before which a mark is put; `cap` is on tokens. `json`: paths
-    in the body with their values, for answers that are not streamed.
+    `system`, `effort` and `stop` sequences go along with the `prompt`, before which a mark is put; `cap` is on tokens.
+    `json`: paths in the body with their values, for answers that are not streamed.
     """
 
     prompt: Annotated[str, Meta(min_length=1)]
     system: str = ""
     effort: str = ""
+    stop: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
     cap: Annotated[int, Meta(ge=1)] = 512
     status: Annotated[int, Meta(ge=200, le=599)] = 200
     json: Mapping[str, Value] = {}
@@ -63,8 +63,13 @@ class Params(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         for kind, (least, most) in self.counts.items():
             if most is not None and least > most:
                 raise ValueError(f"at least {least} and at most {most} {kind} tokens")
-        if self.output_least > self.cap:
-            raise ValueError(f"at least {self.output_least} output tokens do not fit under a `cap` of {self.cap}")
+        for kind, least in (("output", self.output_least), ("reasoning", self.reasoning_least)):
+            if least > self.cap:
+                raise ValueError(f"at least {least} {kind} tokens do not fit under a `cap` of {self.cap}")
+        if self.effort == "none" and self.reasoning_least:
+            raise ValueError(f"`effort: none` switches off the {self.reasoning_least} reasoning tokens that are due")
+        if Finish.TOOL in self.finish:
+            raise ValueError("no tools go along, so no answer finishes with `tool`")
         if self.within_seconds and self.first_within_seconds > self.within_seconds:
             raise ValueError("the first token may not come later than the whole answer")
 
@@ -80,12 +85,11 @@ class Params(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 def play(case: Case, params: Params, draw: Draw, memory: None) -> Play[Finding]:
-    """One ask. Raises WireError for a path into a body that is a stream."""
-    if params.json and case.stream:
-        raise WireError("`json` looks into one body, and this case is streamed")
+    """One ask."""
     mark = nonce.mark(draw)
     thinking = Thinking(effort=params.effort) if params.effort else None
     ask = text_ask(case, f"[{mark}] {params.prompt}", cap=params.cap, thinking=thinking)
+    ask = replace(ask, stop=params.stop)
     if params.system:
         ask = replace(ask, messages=(Message("system", (Text(params.system),)), *ask.messages))
     exchange = yield from send(sending(case, ask, mark))
@@ -116,10 +120,22 @@ def judge(exchange: Exchange, params: Params) -> Finding:
     return next((each for each in found if each is not None), passed())
 
 
+def objection(case: Case) -> str:
+    """One body to look into, a dialect that has stop sequences, a model that can reason where it is told to."""
+    params = case.params
+    if params.json and case.stream and params.status < 300:
+        return "`json` looks into one body, and a streamed answer has none"
+    if params.stop and case.dialect == "openai_responses":
+        return "`openai_responses` has no stop sequences"
+    if case.facts.thinking is False and (params.reasoning_least or params.effort not in ("", "none")):
+        return f"{case.model} does not reason"
+    return ""
+
+
 def cost(case: Case, params: Params) -> Cost:
     """One ask, its answer as long as it may be."""
     words = len((params.system + params.prompt).encode())
     return Cost(requests=1, input_tokens=40 + int(words * _TOKENS_PER_BYTE), output_tokens=params.cap)
 
 
-SCENARIO = Scenario(name="completion", reasons=Reason, params=Params, play=play, cost=cost)
+SCENARIO = Scenario(name="completion", reasons=Reason, params=Params, play=play, cost=cost, objection=objection)

@@ -22,7 +22,7 @@ from llm_canaries.wire.dialects import DIALECTS
 from llm_canaries.wire.exchange import Exchange, Look, Page, Play, Send, look, send
 from llm_canaries.wire.fault import FaultReason
 from llm_canaries.wire.gemini.path import write_path
-from llm_canaries.wire.json import WireError, encode
+from llm_canaries.wire.json import encode
 from llm_canaries.wire.nonce import Draw
 
 _KEYS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie"})
@@ -75,13 +75,11 @@ class Params(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 def play(case: Case, params: Params, draw: Draw, memory: None) -> Play[Finding]:
-    """One request. Raises WireError for a path into a body that is a stream."""
+    """One request."""
     mark = nonce.mark(draw)
     if params.get:
         page = yield from look(Look(path=_filled(params.get, case, mark)))
         return judge(page, params)
-    if params.json and case.stream:
-        raise WireError("`json` looks into one body, and this case is streamed")
     exchange = yield from send(request(case, params, mark))
     return judge(exchange, params)
 
@@ -142,10 +140,32 @@ def _filled(value: Any, case: Case, mark: str) -> Any:
     return value
 
 
+def objection(case: Case) -> str:
+    """One body to look into; a page is not streamed, and our own core has none but its model list."""
+    params = case.params
+    if params.get and case.stream:
+        return "a page that one `get`s is not streamed"
+    if params.get and not case.deployed and params.get.partition("?")[0] != DIALECTS["openai_chat"].models_path:
+        return f"an embedded gateway has no page but `{DIALECTS['openai_chat'].models_path}`"
+    if params.json and case.stream and params.status < 300:
+        return "`json` looks into one body, and a streamed answer has none"
+    if isinstance(params.body, dict) and params.status < 300 and "stop" in params.body:
+        return "`openai_responses` has no stop sequences" if case.dialect == "openai_responses" else ""
+    return ""
+
+
 def cost(case: Case, params: Params) -> Cost:
     """One request; how many tokens it takes, its author knows best."""
     return Cost(requests=1, input_tokens=0, output_tokens=0 if params.get else params.tokens)
 
 
 # a body and a path of people's own are for their gateway
-SCENARIO = Scenario(name="http", reasons=Reason, params=Params, play=play, cost=cost, compared=frozenset())
+SCENARIO = Scenario(
+    name="http",
+    reasons=Reason,
+    params=Params,
+    play=play,
+    cost=cost,
+    objection=objection,
+    compared=frozenset(),
+)

@@ -50,6 +50,10 @@ class Params(Struct, frozen=True, forbid_unknown_fields=True):
     companions: tuple[Companion, ...] = ("unknown_model", "corrupt_image")
     cap: int = 512
 
+    def __post_init__(self) -> None:
+        if not self.companions:
+            raise ValueError("there is no companion; write at least one under `companions`")
+
 
 def play(case: Case, params: Params, draw: Draw, memory: None) -> Play[Finding]:
     """A sound ask, which tells whether the mirror is behind the gateway, then each companion that may be sent."""
@@ -119,6 +123,13 @@ def corrupted(image: str) -> str:
     return image[:head] + "A" * (len(image) - head - 4) + image[-4:]
 
 
+def objection(case: Case) -> str:
+    """A picture for a model that sees."""
+    if case.params.companions == ("corrupt_image",) and case.facts.vision is False:
+        return f"{case.model} takes text only"
+    return ""
+
+
 def cost(case: Case, params: Params) -> Cost:
     """A text ask, and for each companion what it takes."""
     images = 2 if "corrupt_image" in params.companions and case.facts.vision is not False else 0
@@ -129,5 +140,11 @@ def cost(case: Case, params: Params) -> Cost:
 
 # a control says something of its own gateway; and no provider is asked wrongly to find out more
 SCENARIO = Scenario(
-    name="negative-control", reasons=Reason, params=Params, play=play, cost=cost, compared=frozenset()
+    name="negative-control",
+    reasons=Reason,
+    params=Params,
+    play=play,
+    cost=cost,
+    objection=objection,
+    compared=frozenset(),
 )

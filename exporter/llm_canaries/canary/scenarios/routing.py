@@ -141,6 +141,13 @@ def _or(patterns: Sequence[str]) -> str:
     return " or ".join(patterns)
 
 
+def objection(case: Case) -> str:
+    """Our own core alone tells which provider answered."""
+    if case.params.expect_provider and case.deployed:
+        return "a deployed gateway does not tell which provider answered; expect a header of it or a model"
+    return ""
+
+
 def cost(case: Case, params: Params) -> Cost:
     """One short ask."""
     return Cost(requests=1, input_tokens=40, output_tokens=20)
@@ -148,5 +155,11 @@ def cost(case: Case, params: Params) -> Cost:
 
 # what is expected is of this gateway alone
 SCENARIO = Scenario(
-    name="routing", reasons=Reason, params=Params, play=play, cost=cost, compared=frozenset()
+    name="routing",
+    reasons=Reason,
+    params=Params,
+    play=play,
+    cost=cost,
+    objection=objection,
+    compared=frozenset(),
 )

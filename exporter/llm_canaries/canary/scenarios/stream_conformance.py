@@ -113,4 +113,4 @@ def cost(case: Case, params: Params) -> Cost:
     return Cost(requests=1, input_tokens=60, output_tokens=180)
 
 
-SCENARIO = Scenario(name="stream-conformance", reasons=Reason, params=Params, play=play, cost=cost)
+SCENARIO = Scenario(name="stream-conformance", reasons=Reason, params=Params, play=play, cost=cost, ways="streamed")

@@ -6,8 +6,9 @@ test whose memory lasts over runs, and undetermined is not a failure (protocols.
 
 import math
 from enum import StrEnum
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from llm_canaries.canary.asks import sending, text_ask
@@ -18,9 +19,12 @@ from llm_canaries.wire.exchange import Exchange, Play, send
 from llm_canaries.wire.fault import Domain
 from llm_canaries.wire.message import Thinking
 from llm_canaries.wire.nonce import Draw
-from llm_canaries.wire.thinking import level_of
+from llm_canaries.wire.thinking import MESSAGES_MINIMUM, level_of
 
 ANSWER_SLACK = 16  # tokens of an answer's frame that are no bytes of its text
+
+
+Tokens = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
 class Reason(StrEnum):
@@ -35,13 +39,20 @@ class Reason(StrEnum):
 
 
 class Params(Struct, frozen=True, forbid_unknown_fields=True):
-    """Budgets where dialect and model take them (else levels), the answer's room, the tolerance over a budget."""
+    """Budgets where dialect and model take them (else levels), the answer's room, the tolerance over a budget.
 
-    low_budget: int = 1024
-    high_budget: int = 4096
-    room: int = 1024
-    chat_cap: int = 4096
-    budget_tolerance: float = 0.25
+    The token limit of an ask is its budget and the `room`, or `chat_cap` where it asks for a level.
+    """
+
+    low_budget: Tokens = 1024
+    high_budget: Tokens = 4096
+    room: Tokens = 1024
+    chat_cap: Tokens = 4096
+    budget_tolerance: Annotated[float, Meta(ge=0, le=10)] = 0.25
+
+    def __post_init__(self) -> None:
+        if self.low_budget >= self.high_budget:
+            raise ValueError(f"a low budget of {self.low_budget} is not below a high one of {self.high_budget}")
 
 
 class Memory(Struct, frozen=True):
@@ -178,6 +189,20 @@ def _order(low: Arm, high: Arm, memory: Memory) -> Finding:
     return passed(f"low against high undetermined after {now.pairs} pairs", measures, now)
 
 
+def objection(case: Case) -> str:
+    """Budgets within the model's bounds, where the dialect asks for budgets; Messages takes none below 1024 (C1)."""
+    if not (case.dialect in ("anthropic_messages", "gemini") and _takes_budgets(case)):
+        return ""
+    least, most = case.facts.budget or (0, None)
+    if case.dialect == "anthropic_messages":
+        least = max(least, MESSAGES_MINIMUM)
+    if case.params.low_budget < least:
+        return f"a budget of {case.params.low_budget} is below {least}, the least that {case.model} takes"
+    if most is not None and case.params.high_budget > most:
+        return f"a budget of {case.params.high_budget} is above {most}, the most that {case.model} takes"
+    return ""
+
+
 def cost(case: Case, params: Params) -> Cost:
     """Every arm once, its budget spent; a level is not a number, so half of the cap is taken for low and high."""
     arms = controls(case, params)
@@ -196,5 +221,6 @@ SCENARIO = Scenario(
     play=play,
     cost=cost,
     needs=frozenset({"thinking"}),
+    objection=objection,
     slow=frozenset({Reason.ORDER_FLAT}),
 )

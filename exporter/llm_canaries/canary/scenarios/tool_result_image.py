@@ -19,7 +19,6 @@ from llm_canaries.canary.verdict import cut, failed, faulted, passed, starved, u
 from llm_canaries.wire import nonce
 from llm_canaries.wire.exchange import Exchange, Play, send
 from llm_canaries.wire.fault import Domain, Fault, FaultReason
-from llm_canaries.wire.json import WireError
 from llm_canaries.wire.message import Finish, Reply
 from llm_canaries.wire.nonce import Draw
 
@@ -80,12 +79,7 @@ class Shown(Struct, frozen=True):
 
 
 def play(case: Case, params: Params, draw: Draw, memory: None) -> Play[Finding]:
-    """The round trip, and once more with new numbers if it was misread; after a failure the control.
-
-    Raises WireError where the dialect has no stringified form.
-    """
-    if params.stringified and case.dialect != "openai_responses":
-        raise WireError("`stringified` is a form of openai_responses alone")
+    """The round trip, and once more with new numbers if it was misread; after a failure the control."""
     finding = yield from _round_trip(case, params, draw)
     if finding.reason in _ONCE_MORE:
         finding = yield from _round_trip(case, params, draw)
@@ -240,11 +234,24 @@ def _rejected(fault: Fault) -> Finding:
     return faulted(fault)
 
 
+def objection(case: Case) -> str:
+    """Results whose parts are JSON text have their form in Responses alone."""
+    if case.params.stringified and case.dialect != "openai_responses":
+        return "`stringified` is a form of `openai_responses` alone"
+    return ""
+
+
 def cost(case: Case, params: Params) -> Cost:
     """One ask with one image, or two: 49 to 1,100 tokens each by model (D3)."""
     return Cost(requests=1, input_tokens=2300 if params.parallel else 1200, output_tokens=20)
 
 
 SCENARIO = Scenario(
-    name="tool-result-image", reasons=Reason, params=Params, play=play, cost=cost, needs=frozenset({"vision"})
+    name="tool-result-image",
+    reasons=Reason,
+    params=Params,
+    play=play,
+    cost=cost,
+    needs=frozenset({"vision"}),
+    objection=objection,
 )

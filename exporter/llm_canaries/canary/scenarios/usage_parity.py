@@ -140,4 +140,4 @@ def cost(case: Case, params: Params) -> Cost:
     return Cost(requests=2, input_tokens=80, output_tokens=40)
 
 
-SCENARIO = Scenario(name="usage-parity", reasons=Reason, params=Params, play=play, cost=cost, both_ways=True)
+SCENARIO = Scenario(name="usage-parity", reasons=Reason, params=Params, play=play, cost=cost, ways="both")
