@@ -1,7 +1,6 @@
 """The commands as a user runs them: their words, files and exit codes."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -14,20 +13,9 @@ from xml.etree import ElementTree as ET
 import jsonschema
 import pytest
 import yaml
+from commands import canaries
 
 SECRET = "sk-planted-0123456789abcdef"
-
-
-def canaries(*arguments, cwd, env=None, timeout=60):
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")} | (env or {})
-    return subprocess.run(
-        [sys.executable, "-m", "llm_canaries", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=environ,
-        timeout=timeout,
-    )
 
 
 def test_run_needs_nothing(tmp_path):

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from enum import IntEnum
 
 from llm_canaries.canary.canary import Outcome, Run, Severity
+from llm_canaries.canary.gating import Gated
+from llm_canaries.canary.sequential import Decision
 
 
 class ExitCode(IntEnum):
@@ -22,4 +24,14 @@ def exit_code(runs: Sequence[Run], *, fail_on: Severity, allow_undecided: bool) 
         return ExitCode.FAILED
     undecided = any(run.finding.outcome is Outcome.INCONCLUSIVE for run in runs)
     decided = any(run.finding.outcome.decided for run in runs)
+    return ExitCode.PASSED if allow_undecided or (decided and not undecided) else ExitCode.UNDECIDED
+
+
+def gate_exit_code(gated: Gated, *, fail_on: Severity, allow_undecided: bool) -> ExitCode:
+    """The code for a gate: its groups decide, not their runs."""
+    failed = [verdict for verdict in gated.verdicts if verdict.decision is Decision.FAIL]
+    if any(verdict.severity is Severity.CRITICAL or fail_on is Severity.WARNING for verdict in failed):
+        return ExitCode.FAILED
+    decided = any(verdict.decision in (Decision.PASS, Decision.FAIL) for verdict in gated.verdicts)
+    undecided = any(verdict.decision is Decision.UNDECIDED for verdict in gated.verdicts)
     return ExitCode.PASSED if allow_undecided or (decided and not undecided) else ExitCode.UNDECIDED

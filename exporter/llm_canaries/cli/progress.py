@@ -1,7 +1,7 @@
 """Live progress on standard error: a bar on a terminal, a plain line a run elsewhere."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import click
@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from llm_canaries.canary.canary import Outcome, Run
+from llm_canaries.canary.gating import Group
+from llm_canaries.canary.report.gate import verdict_line
 
 
 @contextmanager
@@ -29,6 +31,38 @@ def showing_progress(total: int) -> Iterator[Callable[[Run], None]]:
             progress.update(task, advance=1, description=told)
 
         yield step
+
+
+@contextmanager
+def showing_gate(groups: Sequence[Group]) -> Iterator[tuple[Callable[[Run], None], Callable[[Group], None]]]:
+    """The first value is told each run as it ends, the second each group that is done."""
+    total = sum(len(group.claims) for group in groups)
+    if not sys.stderr.isatty():
+        yield (lambda run: None), _plain_gate(total)
+        return
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("sending canaries", total=total)
+        runs = failures = 0
+
+        def step(run: Run) -> None:
+            nonlocal runs, failures
+            runs, failures = runs + 1, failures + (run.finding.outcome is Outcome.FAIL)
+            progress.update(task, description=f"decided; {runs} runs, {failures} failed")
+
+        yield step, lambda group: progress.update(task, advance=len(group.claims))
+
+
+def _plain_gate(total: int) -> Callable[[Group], None]:
+    done = 0
+
+    def end(group: Group) -> None:
+        nonlocal done
+        for verdict in group.verdicts():
+            done += 1
+            click.echo(f"[{done}/{total}] {verdict_line(verdict)}", err=True)
+
+    return end
 
 
 def _plain(total: int) -> Callable[[Run], None]:

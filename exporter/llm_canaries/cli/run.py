@@ -9,17 +9,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
+from rich.table import Table
 
 from llm_canaries.canary.canary import Outcome, Run, Severity
-from llm_canaries.canary.exit_code import ExitCode, exit_code
+from llm_canaries.canary.exit_code import ExitCode, exit_code, gate_exit_code
+from llm_canaries.canary.gating import By, Gated
 from llm_canaries.canary.load import Wanted
 from llm_canaries.canary.report.evidence import evidence
-from llm_canaries.canary.report.github import annotations, step_summary
+from llm_canaries.canary.report.gate import gate_lines, gate_remarks, gate_summary, gate_table
+from llm_canaries.canary.report.github import annotations, gate_annotations, gate_step_summary, step_summary
 from llm_canaries.canary.report.json import json_report
-from llm_canaries.canary.report.junit import junit_report
+from llm_canaries.canary.report.junit import gate_junit, junit_report
 from llm_canaries.canary.report.rows import summary
 from llm_canaries.canary.report.table import remarks, table_report
+from llm_canaries.cli.gating import MOST_RUNS, forecast, groups_of, play_gate, rules_of
 from llm_canaries.cli.loop import loop_factory
 from llm_canaries.cli.progress import showing_progress
 from llm_canaries.cli.settings import chosen_cases, config_option, settings_or_exit, split
@@ -44,6 +49,14 @@ INTERRUPTED = 130
 )
 @click.option("--allow-undecided", is_flag=True, help="Inconclusive cases, or none at all, do not fail the run.")
 @click.option("--repeat", type=click.IntRange(1, 100), default=1, show_default=True, help="Runs of each case.")
+@click.option("--gate", multiple=True, metavar="CLAIM", help="Run until the claim is decided: 'failures < 5%'.")
+@click.option(
+    "--gate-by",
+    type=click.Choice([each.value for each in By]),
+    help="What a claim is about [canary: each canary at each gateway].",
+)
+@click.option("--confidence", metavar="RATIO", help="How sure a decision is [95%].")
+@click.option("--max-runs", type=click.IntRange(1, MOST_RUNS), help="Runs of each group [twice what a pass takes].")
 @click.option("--concurrency", type=click.IntRange(1, 64), help="Asks in flight at one gateway [1; mirror: 8].")
 @click.option("--no-attribution", is_flag=True, help="Do not ask by other ways whose fault a failure is.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the runs as JSON; - is standard output.")
@@ -57,6 +70,10 @@ def command(
     fail_on: str,
     allow_undecided: bool,
     repeat: int,
+    gate: Sequence[str],
+    gate_by: str | None,
+    confidence: str | None,
+    max_runs: int | None,
     concurrency: int | None,
     no_attribution: bool,
     json_file: str | None,
@@ -67,23 +84,43 @@ def command(
 
     Exit code 0: every case decided and passed. 1: a failure at or above --fail-on. 2: configuration or usage.
     3: a case undecided, or nothing to decide.
+
+    With --gate cases run in turns until each group of them is decided, and the groups are what counts: they are told
+    in the table, in JSON as `gate` and in JUnit as test cases.
     """
+    rules = rules_of(gate, gate_by, confidence, max_runs)
+    repeated = click.get_current_context().get_parameter_source("repeat") is not ParameterSource.DEFAULT
+    if rules is not None and repeated:
+        raise click.UsageError("--repeat and --gate exclude each other: a gate repeats as needed, up to --max-runs")
     settings = settings_or_exit(config)
     wanted = Wanted(canaries=split(select), gateways=split(gateway), models=split(model))
     cases = chosen_cases(settings, wanted)
+    attribution = rules is None and not no_attribution  # a gate asks often enough as it is
     order = Order(
-        config=settings.config, cases=cases, repeat=repeat, concurrency=concurrency, attribution=not no_attribution
+        config=settings.config, cases=cases, repeat=repeat, concurrency=concurrency, attribution=attribution
     )
-    runs, interrupted = _runs(settings, order)
+    gated: Gated | None = None
+    if rules is None:
+        runs, interrupted = _runs(settings, order)
+    else:
+        groups = groups_of(cases, rules, allow_undecided=allow_undecided)
+        click.echo(forecast(groups, rules), err=True)
+        runs, gated, interrupted = play_gate(settings, order, rules, groups)
     out = Console(file=sys.stderr if "-" in (json_file, junit_file) else sys.stdout, soft_wrap=True, highlight=False)
     if verbose:
         _show_evidence(out, settings, runs)
-    _show_table(out, settings, runs)
-    _write(json_file, json_report(runs))
-    _write(junit_file, junit_report(runs))
-    _tell_github(runs)
+    if gated is None:
+        _show_table(out, settings, runs)
+    else:
+        _show_gate(out, runs, gated)
+    _write(json_file, json_report(runs, gated))
+    _write(junit_file, junit_report(runs) if gated is None else gate_junit(gated))
+    _tell_github(runs, gated)
     severity = Severity(fail_on)
-    code = exit_code(runs, fail_on=severity, allow_undecided=allow_undecided)
+    if gated is None:
+        code = exit_code(runs, fail_on=severity, allow_undecided=allow_undecided)
+    else:
+        code = gate_exit_code(gated, fail_on=severity, allow_undecided=allow_undecided)
     _show_next(out, settings, runs, code)
     sys.exit(INTERRUPTED if interrupted else code)
 
@@ -123,14 +160,28 @@ def _show_evidence(out: Console, settings: Settings, runs: Sequence[Run]) -> Non
 
 def _show_table(out: Console, settings: Settings, runs: Sequence[Run]) -> None:
     if runs:
-        table = table_report(runs)
-        # a reason is never cut short: a narrow terminal wraps the line
-        needed = out.measure(table, options=out.options.update(max_width=1000)).maximum
-        out.width = max(out.width, needed)
-        out.print(table)
+        _print_table(out, table_report(runs))
     for line in remarks(runs):
         out.print(line)
     out.print(f"{summary(runs)}.")
+
+
+def _show_gate(out: Console, runs: Sequence[Run], gated: Gated) -> None:
+    if gated.verdicts:
+        _print_table(out, gate_table(gated))
+    for line in gate_remarks(runs):
+        out.print(line)
+    for told in gate_lines(gated):
+        out.print(told, markup=False)
+    out.print(f"{summary(runs)}.")
+    out.print(f"Gate: {gate_summary(gated)}.", markup=False)
+
+
+def _print_table(out: Console, table: Table) -> None:
+    # a reason is never cut short: a narrow terminal wraps the line
+    needed = out.measure(table, options=out.options.update(max_width=1000)).maximum
+    out.width = max(out.width, needed)
+    out.print(table)
 
 
 def _show_next(out: Console, settings: Settings, runs: Sequence[Run], code: ExitCode) -> None:
@@ -158,12 +209,12 @@ def _write(path: str | None, text: str) -> None:
         sys.exit(ExitCode.USAGE)
 
 
-def _tell_github(runs: Sequence[Run]) -> None:
+def _tell_github(runs: Sequence[Run], gated: Gated | None) -> None:
     """Annotations and a step summary, where GitHub Actions runs us."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
-    for line in annotations(runs):
+    for line in annotations(runs) if gated is None else gate_annotations(gated):
         click.echo(line)
     if target := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(target).open("a", encoding="utf-8") as file:
-            file.write(step_summary(runs))
+            file.write(step_summary(runs) if gated is None else gate_step_summary(gated))

@@ -17,7 +17,7 @@ from llm_canaries.proxy.gateway import Gateway
 from llm_canaries.service.assembly import Assembly, assemble
 from llm_canaries.service.attributing import Attributing
 from llm_canaries.service.connectivity import Connectivity
-from llm_canaries.service.lane import Lanes, lanes
+from llm_canaries.service.lane import Lanes, in_flight, lanes
 from llm_canaries.wire.nonce import Draw
 
 
@@ -67,7 +67,7 @@ async def playing(
         assembly = await assemble(stack, order.config, wanted, clock, learn)
         ways = lanes(assembly, clock, concurrency=order.concurrency, bend=order.bend)
         attributing = Attributing(order.config, Connectivity(order.config, clock)) if order.attribution else None
-        yield Playing(assembly, ways, clock, redact, report, attributing)
+        yield Playing(assembly, ways, order.concurrency, clock, redact, report, attributing)
 
 
 class Playing:
@@ -77,13 +77,19 @@ class Playing:
         self,
         assembly: Assembly,
         ways: Mapping[str, Lanes],
+        concurrency: int | None,
         clock: Clock,
         redact: Callable[[str], str],
         report: Callable[[Run], None],
         attributing: Attributing | None = None,
     ) -> None:
-        self._assembly, self._ways, self._clock = assembly, ways, clock
-        self._redact, self._report, self._attributing = redact, report, attributing
+        self._assembly, self._ways, self._concurrency = assembly, ways, concurrency
+        self._clock, self._redact, self._report = clock, redact, report
+        self._attributing = attributing
+
+    def width(self, gateway: str) -> int:
+        """How many asks `gateway` gets at once."""
+        return in_flight(self._assembly, gateway, self._concurrency)
 
     async def repeated(self, case: Case, repeat: int, draw: Draw) -> list[Run]:
         """The runs of one case, one after the other: each remembers what the one before left it."""

@@ -33,6 +33,11 @@ class GatewayLane:
             return await look_at(self._gateway, step, clock=self._clock)
 
 
+def in_flight(assembly: Assembly, name: str, concurrency: int | None = None) -> int:
+    """How many asks the gateway `name` gets at once; `concurrency` None is as its kind."""
+    return concurrency or (1 if name not in assembly.mirrored else MIRROR_IN_FLIGHT)
+
+
 def lanes(
     assembly: Assembly,
     clock: Clock,
@@ -46,7 +51,7 @@ def lanes(
     """
     twins, own = set(assembly.twins.values()), dict[str, Lane]()
     for name, gateway in assembly.gateways.items():
-        gentle = 1 if name not in assembly.mirrored else MIRROR_IN_FLIGHT
-        own[name] = GatewayLane(gateway if name in twins else bend(gateway), clock, concurrency or gentle)
+        bent = gateway if name in twins else bend(gateway)
+        own[name] = GatewayLane(bent, clock, in_flight(assembly, name, concurrency))
     found: dict[str, Lanes] = {name: {"gateway": lane} for name, lane in own.items()}
     return found | {name: {"gateway": own[name], "direct": own[twin]} for name, twin in assembly.twins.items()}

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 
 from llm_canaries.canary.canary import Outcome, Run
+from llm_canaries.canary.gating import Gated
+from llm_canaries.canary.report.gate import because, gate_summary, probability, stopped, verdict_line
 from llm_canaries.canary.report.rows import summary
+from llm_canaries.canary.sequential import Decision
 
 _MARKS = {Outcome.PASS: "✅", Outcome.FAIL: "❌", Outcome.INCONCLUSIVE: "❔", Outcome.SKIP: "⏭️"}
 
@@ -35,6 +38,35 @@ def step_summary(runs: Sequence[Run]) -> str:
         latency = "" if run.latency is None else f"{run.latency:.2f} s"
         cells = [case.canary, case.gateway, case.model, case.dialect, case.stream_word, str(finding.reason), latency]
         lines.append("| " + " | ".join([_MARKS[finding.outcome], *map(_cell, cells)]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def gate_annotations(gated: Gated) -> list[str]:
+    """A workflow command for every group that did not pass or skip."""
+    lines = []
+    for verdict in gated.verdicts:
+        level = {Decision.FAIL: "error", Decision.UNDECIDED: "warning"}.get(verdict.decision)
+        if level is not None:
+            why = f"; {because(verdict)}" if verdict.decision is Decision.UNDECIDED else ""
+            title = _property(f"{verdict.canary or 'gate'}: {verdict.claim.text}")
+            lines.append(f"::{level} title={title}::{_data(verdict_line(verdict) + why)}")
+    return lines
+
+
+def gate_step_summary(gated: Gated) -> str:
+    """A Markdown table of all groups, failures first."""
+    order = [Decision.FAIL, Decision.UNDECIDED, Decision.PASS, Decision.SKIP]
+    marks = dict(zip(order, ("❌", "❔", "✅", "⏭️"), strict=True))
+    lines = [
+        f"### canaries: {gate_summary(gated)}",
+        "",
+        "| | group | claim | went wrong | probability | stopped after |",
+        "|---|---|---|---|---|---|",
+    ]
+    for verdict in sorted(gated.verdicts, key=lambda verdict: order.index(verdict.decision)):
+        counted = f"{verdict.failures} of {verdict.runs}"
+        cells = [verdict.name, verdict.claim.text, counted, probability(verdict), stopped(verdict)]
+        lines.append("| " + " | ".join([marks[verdict.decision], *map(_cell, cells)]) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -6,7 +6,10 @@ from itertools import groupby
 from xml.etree import ElementTree as ET
 
 from llm_canaries.canary.canary import Outcome, Run
+from llm_canaries.canary.gating import Gated, Verdict
+from llm_canaries.canary.report.gate import because, probability, stopped
 from llm_canaries.canary.report.rows import counts
+from llm_canaries.canary.sequential import Decision
 
 # what XML 1.0 cannot hold, and strangers' answers may
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -23,6 +26,50 @@ def junit_report(runs: Sequence[Run]) -> str:
             _add_case(suite, run)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def gate_junit(gated: Gated) -> str:
+    """The XML document of a gate: a suite a gateway, a test case a group and claim; its runs decide, not each run."""
+    root = ET.Element("testsuites", {"name": "llm-canaries gate"} | _gate_numbers(gated.verdicts))
+    by_gateway = sorted(gated.verdicts, key=lambda verdict: verdict.gateway)
+    for gateway, group in groupby(by_gateway, key=lambda verdict: verdict.gateway):
+        own = list(group)
+        suite = ET.SubElement(root, "testsuite", {"name": _legal(gateway or "all")} | _gate_numbers(own))
+        for verdict in own:
+            _add_verdict(suite, verdict)
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _gate_numbers(verdicts: Sequence[Verdict]) -> dict[str, str]:
+    found = {each: sum(verdict.decision is each for verdict in verdicts) for each in Decision}
+    return {
+        "tests": str(len(verdicts)),
+        "failures": str(found[Decision.FAIL]),
+        "errors": str(found[Decision.UNDECIDED]),
+        "skipped": str(found[Decision.SKIP]),
+    }
+
+
+def _add_verdict(suite: ET.Element, verdict: Verdict) -> None:
+    name = f"{verdict.case} {verdict.claim.text}".strip()
+    classname = ".".join(word for word in (verdict.gateway, verdict.canary) if word) or "all"
+    element = ET.SubElement(suite, "testcase", classname=_legal(classname), name=_legal(name))
+    counted = f"{verdict.failures} of {verdict.runs} went wrong, {probability(verdict)}"
+    told = {"went_wrong": f"{verdict.failures} of {verdict.runs}", "stopped_after": stopped(verdict)}
+    properties = ET.SubElement(element, "properties")
+    for key, value in (told | {"probability": probability(verdict)}).items():
+        ET.SubElement(properties, "property", name=key, value=value)
+    match verdict.decision:
+        case Decision.FAIL:
+            ET.SubElement(element, "failure", type="gate", message=counted)
+        case Decision.UNDECIDED:
+            message = _legal(f"{counted}: {because(verdict)}")
+            ET.SubElement(element, "error", type=verdict.why.value if verdict.why else "", message=message)
+        case Decision.SKIP:
+            ET.SubElement(element, "skipped", message="nothing to run")
+        case Decision.PASS:
+            pass
 
 
 def _numbers(runs: Sequence[Run]) -> dict[str, str]:

@@ -1,0 +1,82 @@
+"""Plays groups of cases until each is decided: one group beside the other, in turns, and never after a 429."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llm_canaries.canary.canary import Case, Outcome, Run
+from llm_canaries.canary.gating import Group, Why
+from llm_canaries.canary.holds import Hold, Holds, holds_after
+from llm_canaries.proxy.clock import Clock
+from llm_canaries.service.gate import Order, Playing, playing
+from llm_canaries.wire.nonce import Draw
+
+
+async def gating(
+    order: Order,
+    groups: Sequence[Group],
+    *,
+    clock: Clock,
+    draw: Draw,
+    redact: Callable[[str], str],
+    report: Callable[[Run], None],
+    end: Callable[[Group], None],
+    learn: Callable[[str], None] = lambda secret: None,
+) -> None:
+    """Runs the groups' cases at the gateways of `order`; `report` is told each run and `end` each group that is done.
+
+    The groups hold what was found, also when this is interrupted.
+    """
+    async with playing(order, clock=clock, redact=redact, report=report, learn=learn) as play:
+        turns = Turns(play, clock, draw)
+        async with asyncio.TaskGroup() as tasks:
+            for group in groups:
+                tasks.create_task(_play(group, turns, end))
+
+
+class Turns:
+    """Runs one after the other at each gateway, as many at once as it gets asks, and none while it wants a pause."""
+
+    def __init__(self, play: Playing, clock: Clock, draw: Draw) -> None:
+        self._play, self._clock, self._draw = play, clock, draw
+        self._holds = Holds()
+        self._turns: dict[str, asyncio.Semaphore] = {}
+
+    def width(self, cases: Sequence[Case]) -> int:
+        """How many of `cases` may run at once; of several gateways the one with the least room sets the pace."""
+        return min(self._play.width(case.gateway) for case in cases)
+
+    async def run(self, case: Case, memory: Any) -> Run | str:
+        """The run, or why it was withheld; a pause that came while it waited for its turn holds it as well."""
+        turn = self._turns.setdefault(case.gateway, asyncio.Semaphore(self._play.width(case.gateway)))
+        async with turn:
+            now = self._clock.wall()
+            for until in self._holds.of(case.gateway, case.model, now).values():
+                return f"{case.gateway} wants no more asks of {case.model} for {until - now:.0f} s"
+            run = await self._play.run(case, self._draw, memory)
+            for hold in holds_asked(run, self._clock.wall()):
+                self._holds.add(hold)
+            return run
+
+
+def holds_asked(run: Run, now: float) -> list[Hold]:
+    """The pauses that a run's answers ask for; one that passed was meant to be refused."""
+    return [] if run.finding.outcome is Outcome.PASS else holds_after(run, now)
+
+
+async def _play(group: Group, turns: Turns, end: Callable[[Group], None]) -> None:
+    memory: dict[str, Any] = {}
+    width = turns.width(group.cases)
+    while cases := group.next(width):
+        for found in await asyncio.gather(*(turns.run(case, memory.get(case.key)) for case in cases)):
+            if isinstance(found, str):
+                group.hold(Why.HELD, found)
+            elif holds := holds_asked(found, found.started):
+                # its answer says nothing of the claim, and another ask would be unkind
+                wait = max(hold.until for hold in holds) - found.started
+                told = f"{found.finding.reason} ({found.finding.detail}): no more asks for {wait:.0f} s"
+                group.hold(Why.HELD, told, made=1)
+            else:
+                memory[found.case.key] = found.finding.memory
+                group.add(found)
+    end(group)
