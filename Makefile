@@ -10,7 +10,7 @@ run: .venv/run.stamp
 	@$(BIN)/canaries run
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check exporter tests

@@ -39,6 +39,7 @@ FLICKERS = {
     "llm_sidecar_runs_in_flight",
     "llm_gateway_quota_reset_seconds",
     "llm_gateway_quota_reset_timestamp_seconds",
+    "process_open_fds",  # the scrape's own connection is one of them
 }
 
 

@@ -23,7 +23,7 @@ from llm_canaries.wire.fault import FaultReason as R
 from llm_canaries.wire.json import WireError
 from llm_canaries.wire.message import Finish, Text, ToolCall, Usage
 
-LIMITS = Limits(connect=1, first_byte=1, idle=0.4, total=3, body=64 * 1024)
+LIMITS = Limits(connect=1, first_byte=5, idle=0.4, total=8, body=64 * 1024)
 ONCE = Conduct(raw=False)
 PAIRS = [(client, provider) for client in DIALECTS for provider in DIALECTS]
 HTML = b"<!doctype html><html><body>Please sign in</body></html>"
