@@ -1,12 +1,10 @@
-"""Covers proxy/deployed.py: paths, keys, and the edges that need no server (aioresponses)."""
+"""Covers proxy/deployed.py: paths, keys, and what is sent as it is."""
 
-from collections.abc import Iterator
-from unittest.mock import Mock
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import ClientResponse
-from aioresponses import aioresponses, core
 
 from llm_canaries.mirror.server import Mirror
 from llm_canaries.proxy.clock import Clock
@@ -23,18 +21,13 @@ LIMITS = Limits(connect=1, first_byte=1, idle=1, total=2)
 TURN = Message("user", (Text("Reply with exactly this and nothing else: 123"),))
 
 
-class WithWriter(ClientResponse):
-    """aioresponses 0.7.9 knows nothing of the `stream_writer` that aiohttp 3.14 wants."""
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **({"stream_writer": Mock(output_size=0)} | kwargs))  # type: ignore[arg-type]
+Serve = Callable[..., Awaitable[Any]]
 
 
-@pytest.fixture
-def responses(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses]:
-    monkeypatch.setattr(core, "ClientResponse", WithWriter)
-    with aioresponses() as canned:
-        yield canned
+def said(status: str, body: object, *more: str) -> bytes:
+    data = encode(body)
+    lines = (f"HTTP/1.1 {status}", "content-type: application/json", f"content-length: {len(data)}", *more, "", "")
+    return "\r\n".join(lines).encode() + data
 
 
 def sending(dialect: str, **more: object) -> Send:
@@ -58,37 +51,36 @@ async def test_base_url(
 
 @pytest.mark.parametrize("prefix", ["/gateway", "/a/b"])
 async def test_path_before_the_api(
-    prefix: str, responses: aioresponses, session: aiohttp.ClientSession, clock: Clock
+    prefix: str, serve: Serve, session: aiohttp.ClientSession, clock: Clock
 ) -> None:
-    responses.post(f"http://gw{prefix}/v1/chat/completions", status=401, body=encode({"error": "bad key"}))
-    got = await exchange(
-        Deployed(Transport(session, f"http://gw{prefix}/v1", LIMITS), "", {}), sending("openai_chat"), clock=clock
-    )
+    server = await serve((said("401 Unauthorized", {"error": "bad key"}),))
+    url = f"http://127.0.0.1:{server.port}{prefix}/v1"
+    got = await exchange(Deployed(Transport(session, url, LIMITS), "", {}), sending("openai_chat"), clock=clock)
     assert got.fault is not None and got.fault.reason is FaultReason.AUTH
+    (head,) = server.requests
+    assert head.startswith(f"POST {prefix}/v1/chat/completions HTTP/1.1\r\n".encode())
 
 
 async def test_pages_are_asked_for_with_a_bearer_key(
-    responses: aioresponses, session: aiohttp.ClientSession, clock: Clock
+    serve: Serve, session: aiohttp.ClientSession, clock: Clock
 ) -> None:
     """Anthropic's headers would change the form of the list."""
-    responses.get("http://gw/v1/models", body=encode({"object": "list", "data": []}))
-    gateway = Deployed(Transport(session, "http://gw", LIMITS), "sk-1", {"x-team": "blue"})
+    server = await serve((said("200 OK", {"object": "list", "data": []}),))
+    gateway = Deployed(Transport(session, f"http://127.0.0.1:{server.port}", LIMITS), "sk-1", {"x-team": "blue"})
     page = await look_at(gateway, Look(path="/v1/models"), clock=clock)
     assert page.status == 200 and page.fault is None
-    ((call,),) = responses.requests.values()
-    sent = call.kwargs["headers"]
-    assert sent["authorization"] == "Bearer sk-1" and sent["x-team"] == "blue"
-    assert "x-api-key" not in sent and "anthropic-version" not in sent
+    (head,) = server.requests
+    line, *lines = head.decode().lower().split("\r\n")
+    assert line == "get /v1/models http/1.1"
+    assert "authorization: bearer sk-1" in lines and "x-team: blue" in lines
+    assert not [each for each in lines if each.startswith(("x-api-key", "anthropic-version"))]
 
 
-async def test_retry_after_is_read(responses: aioresponses, session: aiohttp.ClientSession, clock: Clock) -> None:
-    responses.post(
-        "http://gw/v1/messages", status=429, headers={"retry-after": "7"},
-        body=encode({"type": "error", "error": {"type": "rate_limit_error", "message": "slow down"}}),
-    )
-    got = await exchange(
-        Deployed(Transport(session, "http://gw", LIMITS), "", {}), sending("anthropic_messages"), clock=clock
-    )
+async def test_retry_after_is_read(serve: Serve, session: aiohttp.ClientSession, clock: Clock) -> None:
+    error = {"type": "error", "error": {"type": "rate_limit_error", "message": "slow down"}}
+    server = await serve((said("429 Too Many Requests", error, "retry-after: 7"),))
+    gateway = Deployed(Transport(session, f"http://127.0.0.1:{server.port}", LIMITS), "", {})
+    got = await exchange(gateway, sending("anthropic_messages"), clock=clock)
     assert got.fault is not None and got.fault.reason is FaultReason.RATE_LIMITED and got.fault.retry_after == 7
 
 

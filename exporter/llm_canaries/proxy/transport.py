@@ -6,23 +6,23 @@ import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
-from aiohttp.http_exceptions import ContentEncodingError
-from aiohttp.tracing import Trace
+from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 from msgspec import Struct
+from yarl import URL
 
 from llm_canaries.proxy.gateway import Limits, Unanswered
+from llm_canaries.proxy.round_trip import Peer, head_of, round_trip
 from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.headers import Headers
 
 USER_AGENT = "llm-canaries"
 _OWN = {"user-agent": USER_AGENT, "accept-encoding": "identity"}
-
-_reused: ContextVar[bool] = ContextVar("reused", default=False)  # of the connection that the current task asked for
+_CLOSING = {"connection": "close"}
 
 
 class Stale(Unanswered):
@@ -32,36 +32,29 @@ class Stale(Unanswered):
 class HttpAnswer(Struct, frozen=True):
     """An HTTP answer that is arriving: the first byte is due `first_by` (loop time), then the idle limit holds.
 
-    All of it is due `whole_by`.
+    All of it is due `whole_by`. `headers` are as received, repeated ones repeated.
     """
 
-    response: aiohttp.ClientResponse
+    status: int
+    headers: Headers
+    content: aiohttp.StreamReader
+    connection: Connection
     limits: Limits
     first_by: float
     whole_by: float = math.inf
 
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        return self.response.status
-
-    @property
-    def headers(self) -> Headers:
-        """The headers as received, repeated ones repeated."""
-        return tuple(self.response.headers.items())
-
     def close(self) -> None:
-        """Ends it; the connection lives on where the body was read to its end and the session keeps it."""
-        self.response.close()
+        """Ends it; the connection lives on where the body came to its end and the session keeps it."""
+        self.connection.close()
 
     def at_hand(self) -> bytes | None:
         """The whole body where all of it has come with the head, None where it is still to come."""
-        content = self.response.content
+        content = self.content
         return content.read_nowait() if content.is_eof() and content.exception() is None else None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises Unanswered."""
-        loop, content = asyncio.get_running_loop(), self.response.content
+        loop, content = asyncio.get_running_loop(), self.content
         due, limit, reason = self.first_by, self.limits.first_byte, FaultReason.FIRST_BYTE_TIMEOUT
         while True:
             try:
@@ -83,19 +76,21 @@ class HttpAnswer(Struct, frozen=True):
 
     def _silence(self, reason: FaultReason, limit: float) -> Fault:
         """Why nothing came: aiohttp hangs up over broken framing and lets whoever reads the body wait."""
-        connection = self.response.connection
-        if connection is not None and connection.transport is None:
+        protocol = self.connection.protocol
+        if protocol is not None and protocol.transport is None:
             return Fault(reason=FaultReason.MALFORMED_BODY, message="not HTTP: broken framing of the body")
         return _timeout(reason, limit)
 
 
 class Transport:
-    """Requests to one base URL; `session` is shared and closed by whoever made it."""
+    """Requests to one base URL; `session` lends its connections, and is closed by whoever made it."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, limits: Limits) -> None:
         self._session = session
         self._url = url.rstrip("/").removesuffix("/v1")
         self._timeout = aiohttp.ClientTimeout(total=None, connect=limits.connect)  # resolving and TLS included
+        self._peer: Peer | None = None
+        self._known: WeakSet[ResponseHandler] = WeakSet()  # connections that have carried an ask
         self.limits = limits
 
     @asynccontextmanager
@@ -118,48 +113,31 @@ class Transport:
         """
         start = asyncio.get_running_loop().time()
         first_by, whole_by = start + self.limits.first_byte, start + within
-        _reused.set(False)
+        known = False
         try:
             async with asyncio.timeout_at(min(first_by, whole_by)):
-                response = await self._session.request(
-                    method,
-                    self._url + path,
-                    headers=_one_each(headers),
-                    data=body,
-                    timeout=self._timeout,
-                    allow_redirects=False,
-                )
+                url = URL(self._url + path)
+                peer = self._peer = self._peer or Peer(self._session, url, self._timeout)
+                head = head_of(method, url, _one_each(headers, peer.closes), body)
+                connection = await peer.connect()
+                protocol = connection.protocol
+                assert protocol is not None, "a connection has one until it is released"
+                known = protocol in self._known
+                message, content = await round_trip(connection, protocol, head, body)
         except aiohttp.ConnectionTimeoutError:
             raise Unanswered(_timeout(FaultReason.CONNECT_TIMEOUT, self.limits.connect)) from None
         except TimeoutError:
             if whole_by <= first_by:
                 raise Unanswered(_too_long(self.limits)) from None
             raise Unanswered(_timeout(FaultReason.FIRST_BYTE_TIMEOUT, self.limits.first_byte)) from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             fault = _fault(error)
-            stale = fault.reason is FaultReason.CONNECTION_LOST and _reused.get()
+            stale = known and fault.reason is FaultReason.CONNECTION_LOST
             raise (Stale if stale else Unanswered)(fault) from None
-        return HttpAnswer(response, self.limits, first_by, whole_by)
-
-
-class _Pool(aiohttp.TCPConnector):
-    """A connector that tells the asking task whether its connection has carried an ask before."""
-
-    def __init__(self) -> None:
-        super().__init__(limit=0)
-
-    async def connect(
-        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout  # noqa: ASYNC109  # theirs
-    ) -> Connection:
-        """A connection, kept alive or new."""
-        _reused.set(True)
-        return await super().connect(req, traces, timeout)
-
-    async def _create_connection(
-        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout  # noqa: ASYNC109  # theirs
-    ) -> ResponseHandler:
-        _reused.set(False)
-        return await super()._create_connection(req, traces, timeout)
+        if not known:
+            self._known.add(protocol)
+        received = tuple(message.headers.items())
+        return HttpAnswer(message.code, received, content, connection, self.limits, first_by, whole_by)
 
 
 def new_session(*, keep_alive: bool = False) -> aiohttp.ClientSession:
@@ -168,13 +146,14 @@ def new_session(*, keep_alive: bool = False) -> aiohttp.ClientSession:
     Every ask has a connection of its own: one kept alive may be closed under it, which looks like a fault. With
     `keep_alive` connections are used again, and such an end is told apart as Stale.
     """
-    connector = _Pool() if keep_alive else aiohttp.TCPConnector(limit=0, force_close=True)
+    connector = aiohttp.TCPConnector(limit=0, force_close=not keep_alive)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
 
-def _one_each(headers: Headers) -> dict[str, str]:
+def _one_each(headers: Headers, closing: bool) -> dict[str, str]:
     """Every name once, the last value winning: a configured header replaces our own."""
-    return _OWN | {name.lower(): value for name, value in headers}
+    own = _OWN | _CLOSING if closing else _OWN
+    return own | {name.lower(): value for name, value in headers}
 
 
 def _too_long(limits: Limits) -> Fault:
@@ -185,13 +164,13 @@ def _timeout(reason: FaultReason, seconds: float) -> Fault:
     return Fault(reason=reason, message=f"nothing within {seconds:g} s")
 
 
-def _fault(error: aiohttp.ClientError | OSError | ValueError) -> Fault:
+def _fault(error: aiohttp.ClientError | HttpProcessingError | OSError | ValueError) -> Fault:
     """The fault that a client error is; the order matters, for aiohttp's errors inherit from each other."""
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError | aiohttp.ServerFingerprintMismatch):
         return Fault(reason=FaultReason.TLS, message=_words(error))
     if isinstance(error, aiohttp.ClientConnectorError):
         return Fault(reason=FaultReason.CONNECT, message=_words(error))
-    if isinstance(error, aiohttp.ClientResponseError):
+    if isinstance(error, HttpProcessingError):
         return Fault(reason=FaultReason.MALFORMED_BODY, message=f"not HTTP: {error.message}"[:200])
     if isinstance(error, aiohttp.ClientPayloadError) and isinstance(error.__cause__, ContentEncodingError):
         return Fault(reason=FaultReason.MALFORMED_BODY, message=_words(error))
