@@ -6,7 +6,7 @@ from typing import Any
 
 import jinja2
 
-from llm_canaries.canary.ledger import Ledger
+from llm_canaries.canary.ledger import WINDOWS, Ledger
 from llm_canaries.service.app import Sidecar
 from llm_canaries.state.runs import RunRow
 
@@ -68,7 +68,7 @@ def cases_json(sidecar: Sidecar, now: float) -> list[dict[str, Any]]:
                 "run": number or None,
                 "last_run": run.started if run else ledger.last_decided,
                 "held": {reason.value: until for reason, until in held.items()},
-                "windows": {name: _window(ledger, name, now) for name in ("10m", "1h", "recent")},
+                "windows": {name: _window(ledger, name, now) for name in WINDOWS},
             }
         )
     return rows
