@@ -13,6 +13,7 @@ FACTS = Facts(
     lower=0.1773,
     reason="image_dropped",
     domain="translation",
+    why="the same ask through the embedded core passed; the gateway lost it, twice: translation",
     first_step="Send the same request to the provider directly.",
     evidence_command="canaries explain image_dropped",
 )
@@ -36,6 +37,7 @@ def test_an_opening_says_all_there_is_to_say():
         "It saw no image.",
         "7 of 20 runs failed (35.0%); with 95 % confidence at least 17.7% fail.",
         "Reason: image_dropped (fault domain: translation)",
+        "Whose fault: the same ask through the embedded core passed; the gateway lost it, twice: translation",
         "First: Send the same request to the provider directly.",
         "Evidence: canaries explain image_dropped",
         "Runbook: canaries explain x",

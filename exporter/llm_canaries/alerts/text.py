@@ -23,7 +23,7 @@ _LEAD: Final = {
 class Facts(Struct, frozen=True, kw_only=True):
     """What the ledger and the last run know of an incident; what is not known is None or empty.
 
-    `lower` is the one-sided 95 % bound of failures ÷ runs; `first_step` what to do first; `evidence_command` what
+    `why` is the evidence that decided the `domain`. `lower` is the one-sided 95 % bound of failures ÷ runs; `first_step` what to do first; `evidence_command` what
     to type to see the evidence.
     """
 
@@ -32,6 +32,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     lower: float | None = None
     reason: str = ""
     domain: str = ""
+    why: str = ""
     first_step: str = ""
     evidence_command: str = ""
 
@@ -51,6 +52,7 @@ def body(flip: Flip, facts: Facts) -> str:
             incident.annotations.get("description", ""),
             _counted(facts),
             _reason(facts),
+            _named("Whose fault", facts.why),
             _named("First", facts.first_step),
             _named("Evidence", facts.evidence_command),
             _named("Runbook", incident.annotations.get("runbook", "")),

@@ -176,6 +176,7 @@ class Alerting:
             lower=tally.lower if tally is not None else None,
             reason=reason,
             domain=str(run.finding.fault_domain or "") if run is not None else "",
+            why=run.finding.because[-1] if run is not None and run.finding.because else "",
             first_step=page.check[0] if page is not None else "",
             evidence_command=f"curl -s {self.where}/api/v1/runs/{number}" if number else "",
         )

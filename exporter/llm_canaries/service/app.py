@@ -5,28 +5,23 @@ One event loop; the state has a thread of its own. A reload builds the new gatew
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 
-from msgspec import Struct
-
-from llm_canaries.canary.budget import Allowance, cost_of, day_end, day_of
 from llm_canaries.canary.canary import Case, Outcome, Run
-from llm_canaries.canary.holds import Hold, HoldReason, Holds, holds_after, listing, may_confirm
+from llm_canaries.canary.holds import Holds, holds_after, listing, may_confirm
 from llm_canaries.canary.ledger import Availability, Ledger
-from llm_canaries.canary.load import Wanted, cases
-from llm_canaries.canary.run import run_case
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.core import Core
 from llm_canaries.proxy.price import prices_of
-from llm_canaries.service.assembly import Assembly, assemble
 from llm_canaries.service.board import Board
 from llm_canaries.service.gateway_metrics import GatewayMetrics
-from llm_canaries.service.lane import Lanes, lanes
 from llm_canaries.service.loop_end import LoopEnd
+from llm_canaries.service.plant import Plant, build
 from llm_canaries.service.recorder import Recorder
 from llm_canaries.service.schedule import Schedule
+from llm_canaries.service.sending import Sending
 from llm_canaries.service.settings import Settings
 from llm_canaries.service.store import Store
 from llm_canaries.wire.fault import FaultReason
@@ -37,16 +32,6 @@ log = logging.getLogger("canaries")
 CONFIRM_AFTER = 15.0  # seconds from a failure to the run that confirms it: three within a minute
 CLOCK_STEP = 5.0  # seconds that the wall clock may differ from the monotonic one between two looks
 RETIRE_AFTER = 120.0  # seconds that runs of the configuration before get to end
-
-
-class Plant(Struct, frozen=True, kw_only=True):
-    """What one configuration built: replaced whole by a reload."""
-
-    settings: Settings
-    cases: Mapping[str, Case]
-    assembly: Assembly
-    lanes: Mapping[str, Lanes]
-    stack: AsyncExitStack
 
 
 class Sidecar:
@@ -61,6 +46,7 @@ class Sidecar:
         self.holds = Holds()
         self.recorder = Recorder(board, clock.wall())
         self.gateway_metrics = GatewayMetrics(board)
+        self.sending = Sending(store, self.holds, self.recorder, self.gateway_metrics, clock, draw)
         self.schedule = Schedule(self.due, clock.wall)
         self.plant: Plant | None = None
         self._loop_end = LoopEnd(clock)
@@ -71,17 +57,7 @@ class Sidecar:
 
     async def build(self, settings: Settings) -> Plant:
         """The plant of `settings`, with nothing of it running yet. Raises OSError where the mirror cannot listen."""
-        found = cases(settings.config, settings.binding, Wanted())
-        stack = AsyncExitStack()
-        config, learn = settings.config, settings.redactor.learn
-        try:
-            assembly = await assemble(stack, config, config.gateways, self.clock, learn, self._loop_end)
-        except OSError:
-            await stack.aclose()
-            raise
-        ways = lanes(assembly, self.clock)
-        by_key = {case.key: case for case in found}
-        return Plant(settings=settings, cases=by_key, assembly=assembly, lanes=ways, stack=stack)
+        return await build(settings, self.clock, self._loop_end)
 
     async def swap(self, plant: Plant) -> list[Case]:
         """Makes `plant` the one in force; the cases that are gone."""
@@ -101,6 +77,7 @@ class Sidecar:
             await self.store.restore(self.ledgers, fresh, self.availability, self.rate_limits, self.clock.wall())
         self.recorder.introduce(plant.cases.values())
         if before is not None:
+            plant.connectivity.up = before.connectivity.up
             self._retired.append(before.stack)
             self._later(self._clear_away(), RETIRE_AFTER)
         self.refresh()
@@ -173,6 +150,8 @@ class Sidecar:
                 self.gateway_metrics.breakers(name, gateway.breakers, monotonic, now)
                 self.gateway_metrics.credentials(name, gateway.standings(), monotonic)
         self.gateway_metrics.refresh(now)
+        if (up := self.plant.connectivity.up) is not None:
+            self.board.set_named("llm_sidecar_network_up", float(up))
         self.board.set_named("llm_sidecar_runs_in_flight", len(self._under_way))
 
     async def _run(self, key: str, *, confirmation: bool) -> None:
@@ -182,50 +161,25 @@ class Sidecar:
             return
         if not await self._may_run(plant, case):
             return
-        cost = cost_of(case, SCENARIOS[case.scenario])
-        self.store.reserve(case.gateway, cost)
+        memory = await self.store.memory(case, SCENARIOS[case.scenario])
+        run = await self.sending.play(plant, case, memory)
+        await self.store.remember(case, SCENARIOS[case.scenario], run.finding.memory)
         try:
-            run = await self._play(plant, case)
-        finally:
-            self.store.reserve(case.gateway, cost, -1)
-        if self.plant is None or key not in self.plant.cases:
-            return  # removed while it ran
-        await self._record(case, run, confirmation=confirmation)
-        if run.finding.outcome is Outcome.FAIL and self.ledgers[key].unconfirmed and may_confirm(run):
+            run = await plant.attributing.of(run, self.sending.comparing(plant, case), repeat=False)
+        finally:  # a program that stops meanwhile has a run all the same
+            if self.plant is not None and key in self.plant.cases:
+                await self._record(case, run, confirmation=confirmation)
+        failed = run.finding.outcome is Outcome.FAIL and key in self.ledgers
+        if failed and self.ledgers[key].unconfirmed and may_confirm(run):
             self._later(self._confirm(key), CONFIRM_AFTER)
 
     async def _may_run(self, plant: Plant, case: Case) -> bool:
-        """Whether nothing withholds the case; what a run will cost is set aside at once."""
-        now = self.clock.wall()
-        if case.gateway not in plant.assembly.mirrored:
-            budget = plant.settings.config.gateways[case.gateway].budget
-            allowance = Allowance(budget.requests, budget.tokens)
-            cost = cost_of(case, SCENARIOS[case.scenario])
-            spent, reserved = await self.store.spent(case.gateway, day_of(now)), self.store.reserved(case.gateway)
-            self.recorder.budget(case.gateway, allowance.tokens - spent[1])
-            if not allowance.covers((spent[0] + reserved[0], spent[1] + reserved[1]), cost):
-                self.holds.add(Hold(case.gateway, case.model, HoldReason.BUDGET, day_end(now)))
-        holds = self.holds.of(case.gateway, case.model, now)
+        """Whether nothing withholds the case."""
+        holds = await self.sending.holds_on(plant, case)
         self.recorder.held(case, holds)
         if holds:
             self.recorder.withheld(case, holds)
-            return False
-        return True
-
-    async def _play(self, plant: Plant, case: Case) -> Run:
-        scenario = SCENARIOS[case.scenario]
-        memory = await self.store.memory(case, scenario)
-        run = await run_case(
-            case,
-            scenario,
-            plant.lanes[case.gateway],
-            draw=self.draw,
-            now=self.clock.wall(),
-            memory=memory,
-            mirror=plant.assembly.mirror_behind(case.gateway, case.model),
-        )
-        await self.store.remember(case, scenario, run.finding.memory)
-        return run
+        return not holds
 
     async def _record(self, case: Case, run: Run, *, confirmation: bool) -> None:
         now, finding = self.clock.wall(), run.finding

@@ -9,7 +9,7 @@ from llm_canaries.canary.canary import Run
 from llm_canaries.config.schema import Config, GatewayConfig
 from llm_canaries.config.twins import host_of, is_loopback
 from llm_canaries.proxy.clock import Clock
-from llm_canaries.wire.fault import FaultReason
+from llm_canaries.wire.fault import Fault, FaultReason
 
 WITHIN = 3.0  # seconds that a host has to take a connection
 FRESH = 5.0  # seconds for which a look is good: many failures at once are one look
@@ -40,10 +40,13 @@ class Connectivity:
         self.up: bool | None = None
 
     async def behind(self, run: Run) -> Net:
-        """Whether the network is to blame for the failure of `run`: unknown where it is of another kind."""
+        """Whether the network is to blame for the failure of `run`."""
         fault = next((answer.fault for answer in run.answers if answer.fault is not None), None)
-        host = self._failed(run)
-        if fault is None or host is None:
+        return await self.blames(self._failed(run), fault)
+
+    async def blames(self, host: str, fault: Fault | None) -> Net:
+        """Whether the network is to blame for `fault` at `host`: unknown where it is of another kind."""
+        if fault is None or not host:
             return Net.UNKNOWN
         if fault.reason not in (_OF_A_NEIGHBOUR if is_loopback(host) else _OF_THE_NETWORK):
             return Net.UNKNOWN
@@ -68,14 +71,17 @@ class Connectivity:
                 self._at = self._clock.monotonic()
             return self._reached
 
-    def _failed(self, run: Run) -> str | None:
-        """The host that did not answer: the gateway's, or that of the provider which an embedded one asked last."""
+    def _failed(self, run: Run) -> str:
+        """The host that did not answer: the gateway's, or that of the provider which an embedded one asked last.
+
+        Empty where nobody was asked.
+        """
         gateway = self._config.gateways[run.case.gateway]
         if gateway.url is not None:
             return host_of(gateway.url)
         asked = next((exchange.attempts[-1].provider for exchange in run.exchanges if exchange.attempts), None)
         provider = (gateway.providers or {}).get(asked or "")
-        return host_of(provider.url) if provider is not None else None
+        return host_of(provider.url) if provider is not None else ""
 
 
 async def reachable(host: str, port: int) -> bool:

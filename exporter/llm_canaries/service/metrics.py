@@ -88,6 +88,7 @@ _SIDECAR = (
     Family("build_info", "gauge", ("version",), "1, with the version of this program."),
     Family("config_last_reload_successful", "gauge", (), "1 if the last reload of the configuration succeeded."),
     Family("config_last_reload_success_timestamp_seconds", "gauge", (), "When the configuration was last loaded."),
+    Family("network_up", "gauge", (), "0 while no other host can be reached from here; absent before the first look."),
     Family("active", "gauge", (), "1 if this instance holds the lock of the state, 0 on a standby."),
     Family("schedule_lag_seconds", "histogram", (), "Time from a run's due time to its start.", _LAGS),
     Family("runs_in_flight", "gauge", (), "Runs under way."),

@@ -45,7 +45,7 @@ def cases_json(sidecar: Sidecar, now: float) -> list[dict[str, Any]]:
     """Every case with its last verdict, holds and windows; what is not known is null."""
     if sidecar.plant is None:
         return []
-    rows = []
+    rows, redact = [], sidecar.plant.settings.redactor
     for key, case in sidecar.plant.cases.items():
         ledger = sidecar.ledgers.get(key) or Ledger()
         number, run = sidecar.last_runs.get(key, (None, None))
@@ -61,8 +61,9 @@ def cases_json(sidecar: Sidecar, now: float) -> list[dict[str, Any]]:
                 "severity": case.severity.value,
                 "verdict": run.finding.outcome.value if run else _stored(ledger),
                 "reason": str(run.finding.reason) if run else "",
-                "detail": sidecar.plant.settings.redactor(run.finding.detail) if run else "",
+                "detail": redact(run.finding.detail) if run else "",
                 "fault_domain": run.finding.fault_domain if run else None,
+                "because": [redact(each) for each in run.finding.because] if run else [],
                 "failures_in_a_row": ledger.failures_in_a_row,
                 "latency_seconds": run.latency if run else None,
                 "run": number or None,

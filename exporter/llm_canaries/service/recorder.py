@@ -80,6 +80,10 @@ class Recorder:
         self._tokens(run, labels)
         self._measures(run, labels)
 
+    def compared(self, case: Case, outcome: Outcome) -> None:
+        """One run made to compare a failure of `case` with."""
+        self._count("llm_canary_confirmations_total", 1, **case_labels(case), outcome=outcome.value)
+
     def withheld(self, case: Case, holds: Mapping[HoldReason, float]) -> None:
         """One scheduled run that was not carried out."""
         self._count("llm_canary_runs_total", 1, **case_labels(case), outcome=Outcome.SKIP.value)

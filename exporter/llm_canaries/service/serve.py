@@ -10,7 +10,9 @@ from pathlib import Path
 
 from aiohttp import web
 
+from llm_canaries.canary.attribution import Net
 from llm_canaries.config.problems import ConfigError
+from llm_canaries.config.twins import host_of
 from llm_canaries.gateways.table import KINDS
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.alerting import TICK, Alerting
@@ -161,12 +163,14 @@ class Server:
         plant = self.sidecar.plant
         if plant is None:
             return
+        await plant.connectivity.look_again()
         for name, config in plant.settings.config.gateways.items():
-            alive = True
+            alive, net = True, Net.UNKNOWN
             if KINDS[config.kind].deployed:
                 page = await plant.lanes[name]["gateway"].look(Look(path=DIALECTS["openai_chat"].models_path))
                 alive = page.status is not None and page.status < 500
-            if self.sidecar.plant is plant:
+                net = await plant.connectivity.blames(host_of(config.url or ""), page.fault)
+            if self.sidecar.plant is plant and net is not Net.DOWN:  # else it stays what it was
                 self.sidecar.gateway_metrics.up(name, config.kind, alive=alive)
 
     async def _listen(self, address: str, app: web.Application, stack: AsyncExitStack) -> str:

@@ -45,13 +45,17 @@ class Store:
         if run.finding.outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE):
             text = evidence(run, redactor, redactor.redact_headers)
         number = await self._try(add_run, _row(run, redactor, confirmation=confirmation), text)
+        await self.charge(run)
+        return number or 0
+
+    async def charge(self, run: Run) -> None:
+        """Counts what `run` spent at its gateway."""
         tokens = run.tokens
         used = tokens.get("input", 0) + tokens.get("output", 0)
         day, gateway = day_of(run.started), run.case.gateway
         requests_before, tokens_before = await self.spent(gateway, day)
         self._spent[gateway, day] = (requests_before + len(run.answers), tokens_before + used)
         await self._try(spend, gateway, day, len(run.answers), used)
-        return number or 0
 
     async def run(self, number: int) -> tuple[RunRow, str | None] | None:
         """The stored run of that number, with its evidence."""
