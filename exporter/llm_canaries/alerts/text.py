@@ -23,8 +23,8 @@ _LEAD: Final = {
 class Facts(Struct, frozen=True, kw_only=True):
     """What the ledger and the last run know of an incident; what is not known is None or empty.
 
-    `why` is the evidence that decided the `domain`. `lower` is the one-sided 95 % bound of failures ÷ runs; `first_step` what to do first; `evidence_command` what
-    to type to see the evidence.
+    `lower` is the one-sided 95 % bound of failures ÷ runs; `why` is the evidence that decided the `domain`;
+    `first_step` what to do first; `evidence_command` what to type to see the evidence.
     """
 
     failures: int | None = None
