@@ -6,7 +6,6 @@ a bare pass-through (aiohttp 3.14, CPython 3.11).
 """
 
 import asyncio
-from collections.abc import Mapping
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -14,7 +13,10 @@ from aiohttp.connector import BaseConnector, Connection
 from aiohttp.http import RawResponseMessage
 from yarl import URL
 
-_JOINED = 64 * 1024  # bytes of a body up to which it is copied, to leave in one piece with its head
+from llm_canaries.proxy.head import JOINED, head
+from llm_canaries.wire.headers import Headers
+
+_OWN = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "llm-canaries"}
 
 
 class Peer:
@@ -29,7 +31,9 @@ class Peer:
         self._connector: BaseConnector = connector
         self._address = aiohttp.ClientRequest("POST", url.origin(), session=session, loop=asyncio.get_running_loop())
         self._timeout = timeout
-        self.closes: bool = connector.force_close
+        self._fields = {"host": url.host_port_subcomponent or ""} | _OWN
+        if connector.force_close:
+            self._fields["connection"] = "close"
 
     async def connect(self) -> Connection:
         """A connection, kept alive or new. Raises aiohttp.ClientError, OSError."""
@@ -39,21 +43,16 @@ class Peer:
             raise aiohttp.ConnectionTimeoutError from None
 
 
-def head_of(method: str, url: URL, headers: Mapping[str, str], body: bytes | None) -> bytes:
-    """The head of a request. Raises ValueError for a header that would be another one, too."""
-    fields = {"host": url.host_port_subcomponent or "", "accept": "*/*"} | dict(headers)
-    if body is not None:
-        fields["content-length"] = str(len(body))
-    lines = [f"{method} {url.raw_path_qs} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
-    text = "\r\n".join((*lines, "", ""))
-    ends = len(lines) + 1
-    if text.count("\n") != ends or text.count("\r") != ends or "\0" in text:
-        raise ValueError("a line end in a header")
-    return text.encode()
+    def head(self, method: str, url: URL, fields: Headers, body: bytes | None) -> bytes:
+        """The head of a request to `url`; each field once, the last one winning. Raises ValueError for a broken one."""
+        own = self._fields | {name.lower(): value for name, value in fields}
+        if body is not None:
+            own["content-length"] = str(len(body))
+        return head(f"{method} {url.raw_path_qs} HTTP/1.1", own)
 
 
 async def round_trip(
-    connection: Connection, protocol: ResponseHandler, head: bytes, body: bytes | None
+    connection: Connection, protocol: ResponseHandler, first: bytes, body: bytes | None
 ) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
     """Sends a request; the head of its answer has come. At the body's end the connection goes back to its pool.
 
@@ -64,10 +63,10 @@ async def round_trip(
         if transport is None:
             raise aiohttp.ServerDisconnectedError
         protocol.set_response_params(read_until_eof=True)
-        if body is None or len(body) <= _JOINED:
-            transport.write(head + body if body else head)
+        if body is None or len(body) <= JOINED:
+            transport.write(first + body if body else first)
         else:
-            transport.writelines((head, body))
+            transport.writelines((first, body))
         message, content = await protocol.read()
         while 100 <= message.code < 200 and message.code != 101:  # more is to come
             message, content = await protocol.read()

@@ -16,13 +16,9 @@ from msgspec import Struct
 from yarl import URL
 
 from llm_canaries.proxy.gateway import Limits, Unanswered
-from llm_canaries.proxy.round_trip import Peer, head_of, round_trip
+from llm_canaries.proxy.round_trip import Peer, round_trip
 from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.headers import Headers
-
-USER_AGENT = "llm-canaries"
-_OWN = {"user-agent": USER_AGENT, "accept-encoding": "identity"}
-_CLOSING = {"connection": "close"}
 
 
 class Stale(Unanswered):
@@ -118,12 +114,12 @@ class Transport:
             async with asyncio.timeout_at(min(first_by, whole_by)):
                 url = URL(self._url + path)
                 peer = self._peer = self._peer or Peer(self._session, url, self._timeout)
-                head = head_of(method, url, _one_each(headers, peer.closes), body)
+                first = peer.head(method, url, headers, body)
                 connection = await peer.connect()
                 protocol = connection.protocol
                 assert protocol is not None, "a connection has one until it is released"
                 known = protocol in self._known
-                message, content = await round_trip(connection, protocol, head, body)
+                message, content = await round_trip(connection, protocol, first, body)
         except aiohttp.ConnectionTimeoutError:
             raise Unanswered(_timeout(FaultReason.CONNECT_TIMEOUT, self.limits.connect)) from None
         except TimeoutError:
@@ -148,12 +144,6 @@ def new_session(*, keep_alive: bool = False) -> aiohttp.ClientSession:
     """
     connector = aiohttp.TCPConnector(limit=0, force_close=not keep_alive)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
-
-
-def _one_each(headers: Headers, closing: bool) -> dict[str, str]:
-    """Every name once, the last value winning: a configured header replaces our own."""
-    own = _OWN | _CLOSING if closing else _OWN
-    return own | {name.lower(): value for name, value in headers}
 
 
 def _too_long(limits: Limits) -> Fault:

@@ -18,6 +18,7 @@ from llm_canaries.proxy.server.pages import Pages
 from llm_canaries.proxy.server.passed import to_client, to_provider
 from llm_canaries.proxy.server.paths import METHOD, AskPaths, own_path
 from llm_canaries.proxy.server.refusal import WRONG_KEY, refusal, too_large
+from llm_canaries.proxy.server.whole import Whole
 from llm_canaries.proxy.translate import gather
 from llm_canaries.wire.dialects import DIALECTS
 from llm_canaries.wire.event import Broken, Head
@@ -76,7 +77,7 @@ class Door:
             return refusal(send.dialect, Fault(reason=FaultReason.BAD_REQUEST, status=400, message=str(error)))
         if answer.status >= 400:
             body = self._redact(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-        return web.Response(status=answer.status, body=body, headers=headers)
+        return Whole(answer.status, headers, body)
 
     async def _stream(
         self, request: web.BaseRequest, send: Send, answer: CoreAnswer, headers: dict[str, str], *, as_events: bool
