@@ -4,8 +4,6 @@ from plays import case, chat, error
 from runs import run
 
 from llm_canaries.canary.asks import sending, text_ask
-from llm_canaries.canary.budget import Allowance, day_end, day_of, forecast
-from llm_canaries.canary.canary import Cost
 from llm_canaries.canary.holds import Hold, HoldReason, Holds, holds_after, listing, may_confirm
 from llm_canaries.canary.scenarios.known_good import SCENARIO
 from llm_canaries.canary.scenarios.table import SCENARIOS
@@ -131,23 +129,3 @@ def test_the_longest_hold_counts_and_ends():
     assert holds.of("g", "other", 0.0) == {HoldReason.RETRY_AFTER: 100.0}
     assert holds.of("h", "m", 0.0) == {}
     assert holds.of("g", "m", 100.0) == {HoldReason.SUPPORT_ERROR: 200.0}
-
-
-def test_an_allowance_is_never_overstepped():
-    cap = Allowance(requests=10, tokens=100)
-    assert cap.covers((9, 0), Cost(1, 50, 50))
-    assert not cap.covers((10, 0), Cost(1, 1, 1))
-    assert not cap.covers((0, 1), Cost(1, 50, 50))
-
-
-def test_days_are_utc():
-    assert day_of(86399.0) == "0"
-    assert day_of(86400.0) == "1"
-    assert day_end(86400.0) == 172800.0
-
-
-def test_a_forecast_is_runs_times_cost():
-    its = replace(ITS, every=600.0)
-    found = forecast([its, its], SCENARIOS)
-    assert found.requests == 288
-    assert found.tokens == 288 * 60

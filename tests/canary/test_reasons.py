@@ -13,6 +13,7 @@ import yaml
 from llm_canaries.canary import expectations
 from llm_canaries.canary.canary import SharedReason
 from llm_canaries.canary.explain import read_pages
+from llm_canaries.canary.holds import HoldReason
 from llm_canaries.canary.scenarios import (
     catalog,
     eligibility,
@@ -33,6 +34,7 @@ from llm_canaries.wire.fault import FaultReason
 REASONS: dict[str, type[StrEnum]] = {
     "transport": FaultReason,
     "shared": SharedReason,
+    "held": HoldReason,
     "known_good": known_good.Reason,
     "tool_result_image": tool_result_image.Reason,
     "eligibility": eligibility.Reason,

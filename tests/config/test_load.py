@@ -183,8 +183,8 @@ def test_an_error_holds_its_problems_in_order(read):
             "canaries.yml",
             1,
             "unknown key `colour`; allowed: "
-            "`canaries`, `connectivity`, `gateways`, `heartbeat`, `mirror`, `prices`, `proxy`, `receivers`, `rules`, "
-            "`server`, `state`",
+            "`budget`, `canaries`, `connectivity`, `gateways`, `heartbeat`, `mark`, `mirror`, `prices`, `proxy`, "
+            "`receivers`, `rules`, `server`, `state`",
         ),
         Problem(
             "canaries.yml",

@@ -33,6 +33,14 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+class Priority(StrEnum):
+    """Which canaries give way first when a day's budget runs short."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
 class SharedReason(StrEnum):
     """Why any scenario may end undecided or skipped; FaultReason holds the shared reasons to fail."""
 
@@ -62,6 +70,7 @@ class Case(Struct, frozen=True, kw_only=True):
     stream: bool | None
     severity: Severity
     params: Any
+    priority: Priority = Priority.NORMAL
     profile: Profile = Profile()
     facts: ModelFacts = ModelFacts()
     upstream: str = ""

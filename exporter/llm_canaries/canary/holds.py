@@ -19,6 +19,7 @@ class HoldReason(StrEnum):
     RETRY_AFTER = "held_retry_after"
     SUPPORT_ERROR = "held_support_error"
     BUDGET = "held_budget"
+    STRETCHED = "held_stretched"
 
 
 class Hold(Struct, frozen=True):

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from msgspec import Struct
 from msgspec.structs import replace
 
-from llm_canaries.canary.canary import Case, Severity
+from llm_canaries.canary.canary import Case, Priority, Severity
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.config.load import merge_params
 from llm_canaries.config.loopback import LoopbackConfig
@@ -115,6 +115,7 @@ def _cells(
                     dialect=dialect,
                     stream=way,
                     severity=Severity(canary.severity or definition.severity),
+                    priority=_priority(canary, definition),
                     params=params,
                     profile=profile,
                     facts=_facts(model, profile),
@@ -124,6 +125,12 @@ def _cells(
                     every=canary.every or definition.every,
                     thresholds={**definition.thresholds, **canary.thresholds},
                 )
+
+
+def _priority(canary: CanaryConfig, definition: Definition) -> Priority:
+    """What somebody says, else by what a failure means: what is critical goes on while the rest gives way."""
+    critical = (canary.severity or definition.severity) == "critical"
+    return Priority(canary.priority or definition.priority or (Priority.HIGH if critical else Priority.NORMAL))
 
 
 def _spoken(config: GatewayConfig, model: str, binding: Binding) -> tuple[str, ...]:

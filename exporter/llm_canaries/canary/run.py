@@ -7,16 +7,25 @@ from typing import Any, Protocol
 from msgspec.structs import replace
 
 from llm_canaries.canary.canary import Case, Finding, Run, Scenario, SharedReason
+from llm_canaries.canary.holds import HoldReason
 from llm_canaries.canary.verdict import skipped, undecided
-from llm_canaries.wire.exchange import Answer, Both, Exchange, Look, Page, Play, Seen, Send, Step, Via
+from llm_canaries.wire.exchange import Both, Exchange, Look, Page, Play, Seen, Send, Via
 from llm_canaries.wire.fault import FaultReason
 from llm_canaries.wire.json import WireError
 from llm_canaries.wire.nonce import Draw, Drawn, noted
 from llm_canaries.wire.script import MirrorGone, Script
 
 
+class Withheld(Exception):
+    """A step was not carried out, for one of the reasons to hold a case; the text is for people."""
+
+    def __init__(self, reason: HoldReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class Lane(Protocol):
-    """Where steps go: one gateway, with its own limit of asks in flight."""
+    """Where steps go: one gateway, with its own limit of asks in flight. Either step raises Withheld."""
 
     async def send(self, step: Send) -> Exchange:
         """The exchange of one ask. Raises WireError where it cannot be written."""
@@ -55,6 +64,8 @@ async def run_case(
         finding = undecided(SharedReason.UNWRITABLE_ASK, str(error))
     except MirrorGone as error:
         finding = undecided(SharedReason.MIRROR_GONE, str(error))
+    except Withheld as error:
+        finding = skipped(error.reason, str(error))
     return Run(
         case=case,
         finding=_tolerant(case, finding),
@@ -84,28 +95,28 @@ async def _play(
     try:
         step = next(play)
         while True:
-            answer = await _carry_out(step, lanes, mirror)
-            steps.append(answer if isinstance(answer, tuple) else (answer,))
-            step = play.send(answer)
+            each = step.steps if isinstance(step, Both) else (step,)
+            tried = await asyncio.gather(*(_carry_out(one, lanes, mirror) for one in each), return_exceptions=True)
+            # the answers of the others are kept where one step failed: they were paid for
+            steps.append(tuple(answer for answer in tried if not isinstance(answer, BaseException)))
+            for failure in tried:
+                if isinstance(failure, BaseException):
+                    raise failure
+            step = play.send(steps[-1] if isinstance(step, Both) else steps[-1][0])
     except StopIteration as stop:
         finding: Finding = stop.value
         return finding
 
 
-async def _carry_out(step: Step, lanes: Mapping[Via, Lane], mirror: Mirrored | None) -> Answer:
-    match step:
-        case Send():
-            if mirror is None or not step.mark:
-                return await lanes[step.via].send(step)
-            if step.script is not None:
-                await mirror.tell(step.mark, step.script)
-            exchange = await lanes[step.via].send(step)
-            return replace(exchange, upstream=await mirror.seen(step.mark))
-        case Look():
-            return await lanes[step.via].look(step)
-        case Both(steps):
-            answers = await asyncio.gather(*(_carry_out(each, lanes, mirror) for each in steps))
-            return tuple(answer for answer in answers if not isinstance(answer, tuple))
+async def _carry_out(step: Send | Look, lanes: Mapping[Via, Lane], mirror: Mirrored | None) -> Exchange | Page:
+    if isinstance(step, Look):
+        return await lanes[step.via].look(step)
+    if mirror is None or not step.mark:
+        return await lanes[step.via].send(step)
+    if step.script is not None:
+        await mirror.tell(step.mark, step.script)
+    exchange = await lanes[step.via].send(step)
+    return replace(exchange, upstream=await mirror.seen(step.mark))
 
 
 def _tolerant(case: Case, finding: Finding) -> Finding:

@@ -1,64 +1,155 @@
-"""`canaries check`: is the configuration sound, what does it mean, and what will a day of it cost."""
+"""`canaries check`: is the configuration sound, what will a day of it cost, and how soon will its rules notice."""
 
+import random
 from collections.abc import Sequence
+from typing import Any
 
 import click
+from msgspec import json
 
-from llm_canaries.canary.budget import DAY, cost_of, forecast
-from llm_canaries.canary.canary import Case
+from llm_canaries.canary.bound import bound
+from llm_canaries.canary.budget import NANO, Amount, amount_of
+from llm_canaries.canary.canary import Case, Cost, Priority
 from llm_canaries.canary.explain import read_pages
+from llm_canaries.canary.forecast import Load, Outlook, cost_of, load_of, outlooks
 from llm_canaries.canary.load import Wanted
 from llm_canaries.canary.scenarios.table import SCENARIOS
+from llm_canaries.cli.day_text import ahead, caps_text, load_text
 from llm_canaries.cli.settings import chosen_cases, config_option, settings_or_exit
-from llm_canaries.config.schema import GatewayConfig
+from llm_canaries.config.schema import Config
 from llm_canaries.proxy.price import Prices, prices_of
+from llm_canaries.service.spending import caps_of
+from llm_canaries.wire.exchange import Send
+from llm_canaries.wire.json import WireError
 from llm_canaries.wire.message import Usage
 
 
 @click.command()
 @config_option
-def command(config: str | None) -> None:
-    """Check a configuration and the shipped definitions; every problem is told at once, with its line."""
+@click.option("--json", "as_json", is_flag=True, help="All of it as JSON, on standard output.")
+def command(config: str | None, as_json: bool) -> None:
+    """Check a configuration and the shipped definitions; every problem is told at once, with its line.
+
+    Exit code 0: it is sound, whatever is warned of; 2: it is not.
+    """
     settings = settings_or_exit(config)
     cases = chosen_cases(settings, Wanted())
     source = settings.source or "embedded default"
-    gateways, canaries = len(settings.config.gateways), len({case.canary for case in cases})
-    click.echo(f"{source}: {gateways} gateway(s), {canaries} canaries, {len(cases)} cases.")
-    prices = prices_of(settings.config.prices)
-    for name, gateway in settings.config.gateways.items():
-        click.echo(daily_cost(name, gateway, [case for case in cases if case.gateway == name], prices))
+    canaries = len({case.canary for case in cases})
+    days = forecast(settings.config, cases)
+    if as_json:
+        click.echo(json.encode({"source": source, "cases": len(cases), "canaries": canaries} | days.json()).decode())
+        return
+    click.echo(f"{source}: {len(settings.config.gateways)} gateway(s), {canaries} canaries, {len(cases)} cases.")
+    for line in (*days.told, *(f"warning: {warning}" for warning in days.warnings)):
+        click.echo(line)
     click.echo(f"Shipped: {len(settings.binding.definitions)} definitions, {len(read_pages())} reasons explained.")
 
 
-def daily_cost(name: str, gateway: GatewayConfig, cases: Sequence[Case], prices: Prices) -> str:
-    """What `canaries serve` will ask of one gateway in a day, at most, and against which caps."""
-    whole = forecast(cases, SCENARIOS)
-    said = f"{name}: at most {whole.requests:,.0f} requests and {whole.tokens:,.0f} tokens a day"
-    if gateway.url is None and gateway.providers is None:
-        return f"{said}, at the built-in mirror: free."
-    caps = f"capped at {gateway.budget.requests:,} requests and {gateway.budget.tokens:,} tokens"
-    over = whole.requests > gateway.budget.requests or whole.tokens > gateway.budget.tokens
-    return f"{said}, {price(cases, prices)}; {caps}{': runs beyond that are held' if over else ''}."
+class Days:
+    """The forecast: lines for people, warnings, and the same as JSON."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.warnings: list[str] = []
+        self.gateways: dict[str, Any] = {}
+        self.total: dict[str, Any] | None = None
+
+    def json(self) -> dict[str, Any]:
+        """`gateways` by name and `total`: a day at most, caps, and when which of them are reached (seconds of it)."""
+        return {"gateways": self.gateways, "total": self.total, "warnings": self.warnings}
 
 
-def price(cases: Sequence[Case], prices: Prices) -> str:
-    """Dollars a day for the models whose price is known, and the names of the others."""
-    known, unknown = 0.0, dict[str, None]()
+def forecast(config: Config, cases: Sequence[Case]) -> Days:
+    """What `canaries serve` will ask of each gateway in a day, at most, and what the budgets make of it."""
+    days, prices = Days(), prices_of(config.prices)
+    paid = {name: each for name, each in config.gateways.items() if each.url is not None or each.providers is not None}
+    loads: dict[str, dict[Priority, Load]] = {name: dict.fromkeys(Priority, Load()) for name in config.gateways}
     for case in cases:
-        cost = daily_dollars(case, prices)
-        if cost is None:
-            unknown[case.model] = None
-        else:
-            known += cost
-    if not unknown:
-        return f"${known:,.2f}"
-    others = f"the price of {', '.join(unknown)} is not known"
-    return f"${known:,.2f}, and {others}" if known else others
+        load = load_of(case, SCENARIOS[case.scenario], dollars_of_run(case, prices))
+        free = _looped(config, case)
+        loads[case.gateway][case.priority] += Load(requests=load.requests) if free else load
+    caps = {name: caps_of(each.budget) for name, each in paid.items()}
+    own, total = outlooks({name: loads[name] for name in paid}, caps, caps_of(config.budget))
+    for name in config.gateways:
+        if name not in own:
+            load = sum(loads[name].values(), Load())
+            days.told.append(f"{name}: at most {load_text(load, free=True)} a day, at the built-in mirror: free.")
+            days.gateways[name] = {"requests": load.requests, "tokens": load.tokens, "dollars": 0.0, "mirror": True}
+            continue
+        its = [case for case in cases if case.gateway == name and not _looped(config, case)]
+        _tell(name, own[name], its, prices, days)
+    if len(paid) > 1 or config.budget != type(config.budget)():
+        days.total = _json(total)
+        days.told.append(f"all gateways: at most {load_text(total.load)} a day; {caps_text(total.caps)}.")
+        days.warnings += ahead("all gateways", total)
+    return days
 
 
-def daily_dollars(case: Case, prices: Prices) -> float | None:
-    """What a day of one case costs, at most; asks are priced one by one, for long ones cost more a token."""
+def _looped(config: Config, case: Case) -> bool:
+    """Whether our own mirror answers the case, behind its gateway: it costs requests and no tokens."""
+    loop = config.gateways[case.gateway].loopback
+    return loop is not None and loop.model == case.model
+
+
+def dollars_of_run(case: Case, prices: Prices) -> float | None:
+    """What one run of `case` costs, at most; asks are priced one by one, for long ones cost more a token."""
     cost = cost_of(case, SCENARIOS[case.scenario])
     asks = max(1, cost.requests)
     each = prices.dollars(case.model, Usage(input=cost.input_tokens // asks, output=cost.output_tokens // asks))
-    return None if each is None else each * asks * DAY / case.every
+    return None if each is None else each * asks
+
+
+def _tell(name: str, outlook: Outlook, cases: Sequence[Case], prices: Prices, days: Days) -> None:
+    unpriced = list(dict.fromkeys(case.model for case in cases if dollars_of_run(case, prices) is None))
+    days.gateways[name] = _json(outlook) | {"mirror": False, "unpriced": unpriced}
+    days.told.append(f"{name}: at most {load_text(outlook.load)} a day; {caps_text(outlook.caps)}.")
+    days.warnings += ahead(name, outlook)
+    for model in unpriced:
+        days.warnings.append(f"{name}: no price for model {model}: its dollars are not counted; set `prices`")
+    never: dict[tuple[str, str], Amount] = {}
+    for case in cases:
+        least, key = _least(case, prices), (case.canary, case.model)
+        if not outlook.caps.cover(least) and least.tokens >= never.get(key, Amount()).tokens:
+            never[key] = least
+    for (canary, model), least in never.items():
+        asks = f"{least.requests} request{'s' if least.requests != 1 else ''}"
+        need = f"{asks}, {least.tokens:,} tokens and ${least.nanodollars / NANO:.4f}, more than a day's budget"
+        days.warnings.append(f"{name}: {canary} for {model} never runs: a run may need {need}")
+
+
+def _least(case: Case, prices: Prices) -> Amount:
+    """What has to be left for a run of `case` to begin and to send its first ask."""
+    scenario, cost = SCENARIOS[case.scenario], cost_of(case, SCENARIOS[case.scenario])
+    run = amount_of(cost, dollars_of_run(case, prices))
+    step = next(scenario.play(case, case.params, random.Random(0).randrange, None), None)  # noqa: S311  # none is sent
+    if not isinstance(step, Send):
+        return run
+    try:
+        first = bound(step)
+    except WireError:
+        return run
+    dollars = prices.dollars(case.model, Usage(input=first.input_tokens, output=first.output_tokens))
+    ask = amount_of(Cost(1, first.input_tokens, first.output_tokens), dollars)
+    return Amount(*(max(pair) for pair in zip(_tuple(run), _tuple(ask), strict=True)))
+
+
+def _tuple(amount: Amount) -> tuple[int, int, int]:
+    return amount.requests, amount.tokens, amount.nanodollars
+
+
+def _json(outlook: Outlook) -> dict[str, Any]:
+    caps, load = outlook.caps, outlook.load
+    return {
+        "requests": load.requests,
+        "tokens": load.tokens,
+        "dollars": load.dollars,
+        "budget": {
+            "requests": caps.requests,
+            "tokens": caps.tokens,
+            "dollars": None if caps.nanodollars is None else caps.nanodollars / NANO,
+        },
+        "spent_at": dict(outlook.spent_at),
+        "stretched_from": {priority.value: each.start for priority, each in outlook.stretched.items()},
+        "stopped_at": outlook.stopped_at,
+    }

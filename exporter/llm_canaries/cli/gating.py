@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import click
 
-from llm_canaries.canary.budget import cost_of
 from llm_canaries.canary.canary import Case, Run
 from llm_canaries.canary.claim import parse_claim, parse_confidence
+from llm_canaries.canary.forecast import cost_of
 from llm_canaries.canary.gating import By, Gated, Group, Rules, Why, groups
 from llm_canaries.canary.report.gate import percent
 from llm_canaries.canary.scenarios.table import SCENARIOS

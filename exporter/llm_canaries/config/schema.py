@@ -32,6 +32,7 @@ from llm_canaries.config.values import (
     Name,
     Refused,
     Secret,
+    SigningKey,
     Size,
     Url,
 )
@@ -61,8 +62,23 @@ def _dollars(value: object) -> object:
     return float(value)
 
 
+def _cap_dollars(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
+        raise Refused("is not an amount; write dollars above 0, such as `2.5`")
+    return float(value)
+
+
+def _count(value: object) -> object:
+    if isinstance(value, bool):
+        raise Refused("is not a count; write it in digits")
+    return value
+
+
 Dollars = Annotated[float, BeforeValidator(_dollars), WithJsonSchema({"type": "number", "minimum": 0})]
+CapDollars = Annotated[float, BeforeValidator(_cap_dollars), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
+Count = Annotated[int, BeforeValidator(_count), Field(gt=0)]
 Severity = Annotated[Literal["warning", "critical"], one_of("severity", "warning", "critical")]
+Priority = Annotated[Literal["low", "normal", "high"], one_of("priority", "low", "normal", "high")]
 LevelName = Annotated[Literal["warning", "critical"], one_of("level", "warning", "critical")]
 Thresholds = Mapping[Name, Annotated[Mapping[LevelName, Level], Filled]]
 Params = Mapping[str, Any]
@@ -102,8 +118,23 @@ class Limits(Shape):
 class Budget(Shape):
     """The most that scheduled canaries may spend at one gateway in one UTC day; beyond it they are held."""
 
-    requests: Annotated[int, Field(gt=0)] = Field(default=10_000, description="requests a day, 10000 if absent")
-    tokens: Annotated[int, Field(gt=0)] = Field(default=2_000_000, description="tokens a day, 2000000 if absent")
+    requests: Count = Field(default=10_000, description="requests a day, 10000 if absent")
+    tokens: Count = Field(default=2_000_000, description="tokens a day, 2000000 if absent")
+    dollars: CapDollars | None = Field(default=None, description="dollars a day, no limit if absent")
+
+
+class WholeBudget(Shape):
+    """The most that scheduled canaries may spend at all gateways together in one UTC day; None is without a limit."""
+
+    requests: Count | None = Field(default=None, description="requests a day, no limit if absent")
+    tokens: Count | None = Field(default=None, description="tokens a day, no limit if absent")
+    dollars: CapDollars | None = Field(default=None, description="dollars a day, no limit if absent")
+
+
+class MarkConfig(Shape):
+    """How a gateway tells our asks from others': the key that signs them, which the gateway knows as well."""
+
+    key: SigningKey = Field(description="the key, 16 characters or more, as `${VARIABLE}` or `${file:/path}`")
 
 
 class GatewayConfig(Shape):
@@ -153,6 +184,9 @@ class CanaryConfig(Shape):
     stream: Stream | None = Field(default=None, description="whether to ask for a stream")
     profile: ProfileName | None = Field(default=None, description="what is known of the gateway")
     severity: Severity | None = Field(default=None, description="how much a failure matters")
+    priority: Priority | None = Field(
+        default=None, description="`high` never gives way to a short budget, `low` first; by severity if absent"
+    )
     thresholds: Thresholds = Field(default={}, description="levels by measure")
     params: Params = Field(default={}, description="parameters of the scenario")
 
@@ -163,6 +197,7 @@ class Definition(Shape):
     scenario: ScenarioName = Field(description="the name of a scenario")
     help: Line = Field(description="one line for people")
     severity: Severity = Field(description="`warning` or `critical`")
+    priority: Priority | None = Field(default=None, description="`low`, `normal` or `high`; by severity if absent")
     every: Interval = Field(description="the time between two runs, such as `10m`")
     dialects: Dialects = Field(description="the dialects to ask in, a list")
     stream: Stream = Field(description="`[false]`, `[true]`, `[false, true]` or `both`")
@@ -236,6 +271,8 @@ class Config(Shape):
     heartbeat: HeartbeatConfig | None = Field(default=None, description="what to fetch while all is well")
     rules: RulesConfig = Field(default=RulesConfig(), description="what becomes of alert rules")
     server: ServerConfig = Field(default=ServerConfig(), description="where `canaries serve` listens")
+    budget: WholeBudget = Field(default=WholeBudget(), description="how much a day at most at all gateways together")
+    mark: MarkConfig | None = Field(default=None, description="how a gateway tells our asks from others'")
     prices: dict[Line, PriceConfig] = Field(default={}, description="prices by pattern of model ids, first match wins")
     proxy: ProxyConfig = Field(default=ProxyConfig(), description="where `canaries proxy` listens, and for whom")
     mirror: MirrorConfig | None = Field(default=None, description="the mirror behind `loopback` models")

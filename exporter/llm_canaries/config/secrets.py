@@ -14,7 +14,7 @@ from llm_canaries.config.schema import Config
 SHORTEST = 4  # characters; anything shorter would mask ordinary words
 MOST_LEARNED = 64  # secrets learned on the way; each token file renews its own every hour or so
 
-_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
+_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-canary-signature"})
 _WORDS = ("token", "secret", "key", "password")
 
 
@@ -68,7 +68,9 @@ def is_secret_header(name: str) -> bool:
 
 
 def secrets_of(config: Config) -> tuple[str, ...]:
-    """Every secret value in a configuration: keys of gateways, providers and clients, headers, URLs that hold keys."""
+    """Every secret value in a configuration: keys of gateways, providers and clients, the key that
+    signs, headers, URLs that hold keys.
+    """
     found: list[str] = []
     for gateway in config.gateways.values():
         providers = (gateway.providers or {}).values()
@@ -79,6 +81,8 @@ def secrets_of(config: Config) -> tuple[str, ...]:
     found += [key.get_secret_value() for key in config.proxy.client_keys or ()]
     if config.mirror is not None:
         found.append(config.mirror.key.get_secret_value())
+    if config.mark is not None:
+        found.append(config.mark.key.get_secret_value())
     if config.heartbeat is not None:
         found.append(config.heartbeat.url.get_secret_value())
     return tuple(dict.fromkeys(found))

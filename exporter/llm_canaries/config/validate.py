@@ -67,9 +67,12 @@ def secret_texts(data: object, path: Path = ()) -> Iterator[str]:
         yield data
 
 
+_KEYS = (("proxy", "client_keys"), ("mirror", "key"), ("mark", "key"))
+
+
 def _secret(path: Path) -> bool:
     """Whether secrets belong at `path`: keys, headers, and the URLs of receivers and of the heartbeat."""
-    named = "api_key" in path or "headers" in path or path[:2] in (("proxy", "client_keys"), ("mirror", "key"))
+    named = "api_key" in path or "headers" in path or path[:2] in _KEYS
     return named or (path[:1] in (("receivers",), ("heartbeat",)) and "url" in path)
 
 

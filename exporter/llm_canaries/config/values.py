@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr, StrictBool, Val
 
 DAY = 86_400.0
 LONGEST = 365 * DAY
+LEAST_KEY = 16  # characters of a key that signs
 SMALLEST, LARGEST = 1024, 1024**3  # bytes of body
 
 _UNITS: Mapping[str, float] = {"d": DAY, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -145,6 +146,13 @@ def check_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def check_signing_key(value: SecretStr) -> SecretStr:
+    """A secret that nobody guesses. Raises Refused."""
+    if len(check_secret(value).get_secret_value()) < LEAST_KEY:
+        raise Refused(f"is too short to sign with; write at least {LEAST_KEY} characters: `openssl rand -hex 32`")
+    return value
+
+
 def parsed(parse: Callable[[object], float], least: float, advice: str) -> BeforeValidator:
     """A validator of durations from `least` seconds; without a context (values made in Python) a number is seconds."""
 
@@ -185,6 +193,9 @@ HeaderName = Annotated[
 Url = Annotated[str, AfterValidator(check_url), _form("https?://[^/?#@ ]+[^?#@ ]*", "a base URL, without credentials")]
 Listen = Annotated[str, AfterValidator(check_listen), _form(".+:[0-9]+", "HOST:PORT, such as 127.0.0.1:9877")]
 Secret = Annotated[SecretStr, AfterValidator(check_secret), WithJsonSchema({"type": "string", "minLength": 1})]
+SigningKey = Annotated[
+    SecretStr, AfterValidator(check_signing_key), WithJsonSchema({"type": "string", "minLength": 1})
+]
 Duration = Annotated[
     float, parsed(parse_duration, 0.001, "write at least `1ms`"), _form(DURATION_FORM, "a duration: 30s, 10m, 1h30m")
 ]

@@ -5,11 +5,11 @@ One event loop; the state has a thread of its own. A reload builds the new gatew
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 
 from llm_canaries.canary.canary import Case, Outcome, Run
-from llm_canaries.canary.holds import Holds, holds_after, listing, may_confirm
+from llm_canaries.canary.holds import HoldReason, Holds, holds_after, listing, may_confirm
 from llm_canaries.canary.ledger import Availability, Ledger
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.proxy.clock import Clock
@@ -23,6 +23,7 @@ from llm_canaries.service.recorder import Recorder
 from llm_canaries.service.schedule import Schedule
 from llm_canaries.service.sending import Sending
 from llm_canaries.service.settings import Settings
+from llm_canaries.service.spending import Spending
 from llm_canaries.service.store import Store
 from llm_canaries.wire.fault import FaultReason
 from llm_canaries.wire.nonce import Draw
@@ -46,7 +47,8 @@ class Sidecar:
         self.holds = Holds()
         self.recorder = Recorder(board, clock.wall())
         self.gateway_metrics = GatewayMetrics(board)
-        self.sending = Sending(store, self.holds, self.recorder, self.gateway_metrics, clock, draw)
+        self.spending = Spending(store, board, clock)
+        self.sending = Sending(self.spending, self.holds, self.recorder, self.gateway_metrics, clock, draw)
         self.schedule = Schedule(self.due, clock.wall)
         self.plant: Plant | None = None
         self._loop_end = LoopEnd(clock)
@@ -63,6 +65,7 @@ class Sidecar:
         """Makes `plant` the one in force; the cases that are gone."""
         before, self.plant = self.plant, plant
         self.recorder.prices = prices_of(plant.settings.config.prices)
+        await self.spending.adopt(plant.settings.config, plant.assembly.mirrored, plant.cases)
         gone = [case for key, case in before.cases.items() if key not in plant.cases] if before else []
         for key in (case.key for case in gone):
             assert before is not None
@@ -142,7 +145,7 @@ class Sidecar:
         for key, case in self.plant.cases.items():
             if (ledger := self.ledgers.get(key)) is not None:
                 self.recorder.stands(case, ledger, now)
-            self.recorder.held(case, self.holds.of(case.gateway, case.model, now))
+            self.recorder.held(case, self.held(case, now))
         for name, gateway in self.plant.assembly.gateways.items():
             self.recorder.available(name, self.availability[name], now)
             self.recorder.rate_limited(name, self.rate_limits[name], now)
@@ -152,14 +155,19 @@ class Sidecar:
         self.gateway_metrics.refresh(now)
         if (up := self.plant.connectivity.up) is not None:
             self.board.set_named("llm_sidecar_network_up", float(up))
+        self.spending.refresh(now)
         self.board.set_named("llm_sidecar_runs_in_flight", len(self._under_way))
+
+    def held(self, case: Case, now: float) -> Mapping[HoldReason, float]:
+        """What withholds runs of `case`, each with its end (Unix time)."""
+        return {**self.spending.held(case, now), **self.holds.of(case.gateway, case.model, now)}
 
     async def _run(self, key: str, *, confirmation: bool) -> None:
         plant = self.plant
         case = plant.cases.get(key) if plant else None
         if plant is None or case is None:
             return
-        if not await self._may_run(plant, case):
+        if not await self._may_run(plant, case, confirmation=confirmation):
             return
         memory = await self.store.memory(case, SCENARIOS[case.scenario])
         run = await self.sending.play(plant, case, memory)
@@ -173,11 +181,11 @@ class Sidecar:
         if failed and self.ledgers[key].unconfirmed and may_confirm(run):
             self._later(self._confirm(key), CONFIRM_AFTER)
 
-    async def _may_run(self, plant: Plant, case: Case) -> bool:
-        """Whether nothing withholds the case."""
-        holds = await self.sending.holds_on(plant, case)
-        self.recorder.held(case, holds)
-        if holds:
+    async def _may_run(self, plant: Plant, case: Case, *, confirmation: bool) -> bool:
+        """Whether nothing withholds the case; a confirmation that something withholds is given up."""
+        last = self.ledgers[case.key].last_decided if case.key in self.ledgers else None
+        holds = await self.sending.holds_on(plant, case, last, extra=confirmation)
+        if holds and not confirmation:
             self.recorder.withheld(case, holds)
         return not holds
 

@@ -1,9 +1,9 @@
 """A gateway with a bound on what is in flight: waiting for a turn is no part of any latency."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias, TypeVar
 
-from llm_canaries.canary.run import Lane
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.exchange import exchange, look_at
 from llm_canaries.proxy.gateway import Gateway
@@ -11,7 +11,9 @@ from llm_canaries.service.assembly import Assembly
 from llm_canaries.wire.exchange import Exchange, Look, Page, Send, Via
 
 MIRROR_IN_FLIGHT = 8  # asks at once where only our own mirror answers; a deployed gateway gets one (DESIGN 5.13)
-Lanes = Mapping[Via, Lane]
+T = TypeVar("T")
+Around: TypeAlias = Callable[[Callable[[], Awaitable[T]]], Awaitable[T]]
+"""Carries out the work it is given, once its turn has come; what it raises is raised."""
 
 
 class GatewayLane:
@@ -22,15 +24,18 @@ class GatewayLane:
         self._clock = clock
         self._turns = asyncio.Semaphore(in_flight)
 
-    async def send(self, step: Send) -> Exchange:
-        """The exchange of one ask. Raises WireError where it cannot be written."""
+    async def send(self, step: Send, around: Around[Exchange] = lambda work: work()) -> Exchange:
+        """The exchange of one ask, made within `around`. Raises WireError where it cannot be written."""
         async with self._turns:
-            return await exchange(self._gateway, step, clock=self._clock)
+            return await around(lambda: exchange(self._gateway, step, clock=self._clock))
 
-    async def look(self, step: Look) -> Page:
-        """One page."""
+    async def look(self, step: Look, around: Around[Page] = lambda work: work()) -> Page:
+        """One page, read within `around`."""
         async with self._turns:
-            return await look_at(self._gateway, step, clock=self._clock)
+            return await around(lambda: look_at(self._gateway, step, clock=self._clock))
+
+
+Lanes: TypeAlias = Mapping[Via, GatewayLane]
 
 
 def in_flight(assembly: Assembly, name: str, concurrency: int | None = None) -> int:
@@ -49,7 +54,7 @@ def lanes(
 
     "direct" is the very lane of the twin: whoever asks it, its credentials have one ask in flight.
     """
-    twins, own = set(assembly.twins.values()), dict[str, Lane]()
+    twins, own = set(assembly.twins.values()), dict[str, GatewayLane]()
     for name, gateway in assembly.gateways.items():
         bent = gateway if name in twins else bend(gateway)
         own[name] = GatewayLane(bent, clock, in_flight(assembly, name, concurrency))

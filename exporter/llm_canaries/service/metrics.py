@@ -56,14 +56,17 @@ _CANARY = (
     ),
     Family("last_duration_seconds", "gauge", CASE, "Duration of the last scheduled run."),
     Family("last_time_to_first_token_seconds", "gauge", CASE, "Time to first token of the last scheduled run."),
-    Family("tokens_total", "counter", (*CASE, "kind"), "Tokens that the canary used."),
+    Family("requests_total", "counter", CASE, "Requests that the canary sent, confirmations included."),
+    Family("tokens_total", "counter", (*CASE, "kind"), "Tokens that the canary used, confirmations included."),
     Family("cost_dollars_total", "counter", CASE, "What the canary cost; absent where the price is unknown."),
     Family("usage_parity_delta_tokens", "gauge", (*CASE, "kind"), "Stream minus non-stream usage of the last pair."),
     Family("thinking_checks_total", "counter", (*CASE, "control"), "Thinking controls requested and checked."),
     Family("thinking_mismatches_total", "counter", (*CASE, "control"), "Thinking controls that were not applied."),
     Family("model_listed", "gauge", ("gateway", "model_id", "client"), "1 if the client key is shown the model."),
     Family("model_callable", "gauge", ("gateway", "model_id", "client"), "1 if the client key can call the model."),
+    Family("budget_requests_remaining", "gauge", ("gateway", "period"), "Requests left of the configured budget."),
     Family("budget_tokens_remaining", "gauge", ("gateway", "period"), "Tokens left of the configured budget."),
+    Family("budget_dollars_remaining", "gauge", ("gateway", "period"), "Dollars left of the configured budget."),
 )
 
 _GATEWAY = (
@@ -126,7 +129,6 @@ UNFILLED: Mapping[str, str] = {
     "llm_canary_reasoning_growth_ratio_lower": "no baseline of reasoning tokens is kept yet",
     "llm_canary_cooldown_lost_seconds_total": "no scenario looks for stale cooldowns yet",
     "llm_sidecar_runs_shed_total": "no run is ever shed: each waits for its turn",
-    "llm_canary_budget_dollars_remaining": "budgets in dollars are not kept yet",
     "llm_gateway_page_up": _PAGES,
     "llm_gateway_capability": _PAGES,
     "llm_gateway_info": _PAGES,

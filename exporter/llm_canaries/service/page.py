@@ -49,7 +49,7 @@ def cases_json(sidecar: Sidecar, now: float) -> list[dict[str, Any]]:
     for key, case in sidecar.plant.cases.items():
         ledger = sidecar.ledgers.get(key) or Ledger()
         number, run = sidecar.last_runs.get(key, (None, None))
-        held = sidecar.holds.of(case.gateway, case.model, now)
+        held = sidecar.held(case, now)
         rows.append(
             {
                 "canary": case.canary,
@@ -59,6 +59,7 @@ def cases_json(sidecar: Sidecar, now: float) -> list[dict[str, Any]]:
                 "dialect": case.dialect,
                 "stream": case.stream_word,
                 "severity": case.severity.value,
+                "priority": case.priority.value,
                 "verdict": run.finding.outcome.value if run else _stored(ledger),
                 "reason": str(run.finding.reason) if run else "",
                 "detail": redact(run.finding.detail) if run else "",

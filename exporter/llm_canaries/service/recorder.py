@@ -45,6 +45,7 @@ class Recorder:
                 self._count("llm_canary_failures_total", 0, **labels, reason=reason.value)
             for domain in Domain:
                 self._count("llm_canary_faults_total", 0, gateway=case.gateway, fault_domain=domain.value)
+            self._count("llm_canary_requests_total", 0, **labels)
             for kind in TOKEN_KINDS:
                 self._count("llm_canary_tokens_total", 0, **labels, kind=kind)
             for control in ("none", "low", "high") if case.scenario == "thinking" else ():
@@ -66,23 +67,36 @@ class Recorder:
     def ran(self, run: Run, *, confirmation: bool) -> None:
         """One run that was carried out."""
         labels, finding = case_labels(run.case), run.finding
+        self.spent(run)
         if confirmation:
             self._count("llm_canary_confirmations_total", 1, **labels, outcome=finding.outcome.value)
             return
         self._count("llm_canary_runs_total", 1, **labels, outcome=finding.outcome.value)
         self._set("llm_canary_last_run_timestamp_seconds", run.started, **labels)
+        self._maybe("llm_canary_held_until_timestamp_seconds", None, **labels)
         if finding.outcome is Outcome.FAIL:
             self._count("llm_canary_failures_total", 1, **labels, reason=str(finding.reason))
             if finding.fault_domain is not None:
                 domain = finding.fault_domain.value
                 self._count("llm_canary_faults_total", 1, gateway=run.case.gateway, fault_domain=domain)
         self._timings(run, labels)
-        self._tokens(run, labels)
         self._measures(run, labels)
 
     def compared(self, case: Case, outcome: Outcome) -> None:
         """One run made to compare a failure of `case` with."""
         self._count("llm_canary_confirmations_total", 1, **case_labels(case), outcome=outcome.value)
+
+    def spent(self, run: Run) -> None:
+        """What the run cost, confirmations included: whoever subtracts it from a gateway's own count needs all."""
+        labels = case_labels(run.case)
+        self._count("llm_canary_requests_total", len(run.answers), **labels)
+        spent = run.tokens
+        for kind, count in spent.items():
+            self._count("llm_canary_tokens_total", count, **labels, kind=kind)
+        usages = [exchange.reply.usage for exchange in run.exchanges if exchange.reply is not None]
+        for usage in usages:  # one by one: prices rise with the length of a single ask
+            if usage is not None and (price := self.prices.dollars(run.case.model, usage)) is not None:
+                self._count("llm_canary_cost_dollars_total", price, **labels)
 
     def withheld(self, case: Case, holds: Mapping[HoldReason, float]) -> None:
         """One scheduled run that was not carried out."""
@@ -90,7 +104,10 @@ class Recorder:
         self.held(case, holds)
 
     def held(self, case: Case, holds: Mapping[HoldReason, float]) -> None:
-        """Which holds keep a case from running, and until when; none: the series are gone."""
+        """Which holds keep a case from running, and until when; the last end stays until the case has run again.
+
+        A case whose hold has passed waits for its next turn, and is not silent meanwhile.
+        """
         labels = case_labels(case)
         for reason in HoldReason:
             slot = self._board.slot("llm_canary_held", **labels, reason=reason.value)
@@ -98,11 +115,8 @@ class Recorder:
                 self._board.set(slot, 1)
             elif self._board.get(slot) is not None:
                 self._board.clear(slot)
-        until = self._board.slot("llm_canary_held_until_timestamp_seconds", **labels)
         if holds:
-            self._board.set(until, max(holds.values()))
-        elif self._board.get(until) is not None:
-            self._board.clear(until)
+            self._set("llm_canary_held_until_timestamp_seconds", max(holds.values()), **labels)
 
     def stands(self, case: Case, ledger: Ledger, now: float) -> None:
         """State and ratios of one case at `now`."""
@@ -135,10 +149,6 @@ class Recorder:
             ratio = availability.ratio(window, now)
             self._maybe("llm_canary_availability_ratio", ratio, gateway=gateway, window=window)
 
-    def budget(self, gateway: str, tokens_left: int) -> None:
-        """What is left of a gateway's tokens today."""
-        self._set("llm_canary_budget_tokens_remaining", max(0, tokens_left), gateway=gateway, period="day")
-
     def _timings(self, run: Run, labels: dict[str, str]) -> None:
         whole = [exchange for exchange in run.exchanges if exchange.fault is None]
         for exchange in whole:
@@ -150,15 +160,6 @@ class Recorder:
             self._set("llm_canary_last_duration_seconds", run.exchanges[0].duration, **labels)
             first = run.exchanges[0].first_content
             self._maybe("llm_canary_last_time_to_first_token_seconds", first, **labels)
-
-    def _tokens(self, run: Run, labels: dict[str, str]) -> None:
-        spent = run.tokens
-        for kind, count in spent.items():
-            self._count("llm_canary_tokens_total", count, **labels, kind=kind)
-        usages = [exchange.reply.usage for exchange in run.exchanges if exchange.reply is not None]
-        for usage in usages:  # one by one: prices rise with the length of a single ask
-            if usage is not None and (price := self.prices.dollars(run.case.model, usage)) is not None:
-                self._count("llm_canary_cost_dollars_total", price, **labels)
 
     def _measures(self, run: Run, labels: dict[str, str]) -> None:
         listing = {"gateway": run.case.gateway, "model_id": run.case.model, "client": "default"}

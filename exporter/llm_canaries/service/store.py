@@ -6,8 +6,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
-from llm_canaries.canary.budget import day_of
-from llm_canaries.canary.canary import Case, Cost, Outcome, Run, Scenario
+from llm_canaries.canary.budget import Amount, day_of
+from llm_canaries.canary.canary import Case, Outcome, Run, Scenario
 from llm_canaries.canary.ledger import Availability, Ledger
 from llm_canaries.canary.report.evidence import evidence
 from llm_canaries.config.secrets import Redactor
@@ -17,7 +17,7 @@ from llm_canaries.state.errors import StateError
 from llm_canaries.state.incidents import prune_incidents
 from llm_canaries.state.memory import load_memory, save_memory
 from llm_canaries.state.runs import RunRow, add_run, prune, read_run, runs_since
-from llm_canaries.state.spending import prune_spending, spend, spent
+from llm_canaries.state.spending import prune_spending, spent_on, write_spent
 from llm_canaries.wire.fault import FaultReason
 
 MEMORY_VERSION = "1"
@@ -36,8 +36,6 @@ class Store:
         self._board = board
         self._failures = board.slot("llm_sidecar_state_write_failures_total")
         board.set(self._failures, 0)
-        self._spent: dict[tuple[str, str], tuple[int, int]] = {}
-        self._reserved: dict[str, tuple[int, int]] = {}
 
     async def keep(self, run: Run, *, confirmation: bool, redactor: Redactor) -> int:
         """Stores `run`, with evidence unless it passed; the value is its number, 0 where it could not be stored."""
@@ -45,42 +43,25 @@ class Store:
         if run.finding.outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE):
             text = evidence(run, redactor, redactor.redact_headers)
         number = await self._try(add_run, _row(run, redactor, confirmation=confirmation), text)
-        await self.charge(run)
         return number or 0
-
-    async def charge(self, run: Run) -> None:
-        """Counts what `run` spent at its gateway."""
-        tokens = run.tokens
-        used = tokens.get("input", 0) + tokens.get("output", 0)
-        day, gateway = day_of(run.started), run.case.gateway
-        requests_before, tokens_before = await self.spent(gateway, day)
-        self._spent[gateway, day] = (requests_before + len(run.answers), tokens_before + used)
-        await self._try(spend, gateway, day, len(run.answers), used)
 
     async def run(self, number: int) -> tuple[RunRow, str | None] | None:
         """The stored run of that number, with its evidence."""
         return await self._try(read_run, number)
 
-    async def spent(self, gateway: str, day: str) -> tuple[int, int]:
-        """Requests and tokens spent at `gateway` on `day`, by this process and those before it.
+    async def spent_on(self, day: str) -> dict[str, Amount] | None:
+        """What was spent on `day`, by gateway, as far as it was written down; None where it cannot be read."""
+        rows = await self._try(spent_on, day)
+        return None if rows is None else {gateway: Amount(*row) for gateway, row in rows.items()}
 
-        The count is in memory as well, so that a cap stays hard while the state refuses to be read or written.
-        """
-        if (gateway, day) not in self._spent:
-            before = await self._try(spent, gateway, day)
-            self._spent = {key: value for key, value in self._spent.items() if key[1] >= day}
-            self._spent[gateway, day] = before or (0, 0)
-        return self._spent[gateway, day]
+    async def spend(self, gateway: str, day: str, spent: Amount) -> bool:
+        """Writes down what `gateway` has cost on `day` in all; whether it is written."""
 
-    def reserve(self, gateway: str, cost: Cost, sign: int = 1) -> None:
-        """Sets `cost` aside for a run that is about to begin; with -1 gives it back."""
-        requests, tokens = self._reserved.get(gateway, (0, 0))
-        more = cost.input_tokens + cost.output_tokens
-        self._reserved[gateway] = (requests + sign * cost.requests, tokens + sign * more)
+        def written(connection: sqlite3.Connection) -> bool:
+            write_spent(connection, gateway, day, (spent.requests, spent.tokens, spent.nanodollars))
+            return True
 
-    def reserved(self, gateway: str) -> tuple[int, int]:
-        """Requests and tokens set aside for runs under way."""
-        return self._reserved.get(gateway, (0, 0))
+        return await self._try(written) or False
 
     async def memory(self, case: Case, scenario: Scenario) -> Any:
         """What the scenario remembers of `case`, None where it does not, or in another form."""

@@ -47,6 +47,7 @@ MIGRATIONS: tuple[Step, ...] = (
         "CREATE TABLE dropped (receiver TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID",
     ),
     ("CREATE TABLE snapshots (name TEXT PRIMARY KEY, at REAL NOT NULL, data BLOB NOT NULL)",),
+    ("ALTER TABLE spending ADD COLUMN nanodollars INTEGER NOT NULL DEFAULT 0",),
 )
 
 
