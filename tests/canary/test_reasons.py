@@ -16,9 +16,11 @@ from llm_canaries.canary.explain import read_pages
 from llm_canaries.canary.holds import HoldReason
 from llm_canaries.canary.scenarios import (
     catalog,
+    client_route,
     eligibility,
     known_good,
     negative_control,
+    negotiation,
     routing,
     stream_conformance,
     thinking,
@@ -45,12 +47,17 @@ REASONS: dict[str, type[StrEnum]] = {
     "catalog": catalog.Reason,
     "routing": routing.Reason,
     "negative_control": negative_control.Reason,
+    "negotiation": negotiation.Reason,
+    "client_route": client_route.Reason,
     "expectations": expectations.Reason,
 }
-ELSEWHERE = {"tool_result_image": {"misbound"}}  # one word for one thing: the page is tool_round_trip's
+ELSEWHERE = {  # one word for one thing: the page is another's
+    "tool_result_image": {"misbound"},
+    "negotiation": {"no_list"},
+}
 REQUIRED = {"title", "means", "check", "do"}
 KEYS = REQUIRED | {"seen", "try"}
-COMMANDS = {"run", "list", "show", "explain", "check", "schema", "mirror"}
+COMMANDS = {"run", "list", "show", "explain", "check", "schema", "mirror", "client-route"}
 FLAGS = {"--allow-undecided", "-v"}
 VALUED = {"--config", "--select", "--gateway", "--model", "--fail-on", "--repeat", "--concurrency", "--json", "--junit"}
 FOLDER = files("llm_canaries.canary") / "reasons"

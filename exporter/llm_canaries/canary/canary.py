@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from llm_canaries.canary.clients import Aim
 from llm_canaries.wire.exchange import Exchange, Page, Play
 from llm_canaries.wire.fault import Domain
 from llm_canaries.wire.nonce import Draw, Drawn
@@ -59,7 +60,8 @@ class Case(Struct, frozen=True, kw_only=True):
     `every` is in seconds.
     `upstream`: what our mirror is asked for behind the gateway, empty where the model does not lead to it or nobody
     has said. `dialect_certain`: the user said that the gateway speaks this dialect, so a missing endpoint is a failure.
-    `deployed`: the gateway is not ours, and tells nothing of its attempts.
+    `deployed`: the gateway is not ours, and tells nothing of its attempts. `twin`: it can be asked directly as well.
+    `aim`: where a client's environment leads, for scenarios that need one; it is read anew for each run.
     """
 
     canary: str
@@ -76,6 +78,8 @@ class Case(Struct, frozen=True, kw_only=True):
     upstream: str = ""
     dialect_certain: bool = False
     deployed: bool = False
+    twin: bool = False
+    aim: Aim | None = None
     every: float = 600.0
     thresholds: Mapping[str, Mapping[Literal["warning", "critical"], float]] = {}
 
@@ -123,11 +127,12 @@ def _never(case: Case) -> str:
 class Scenario(Struct, frozen=True, kw_only=True):
     """A kind of canary: a script of steps that ends in a finding, and the closed set of its own reasons.
 
-    `needs`: what the model or the gateway must have: vision, thinking, a loopback to our mirror, or a twin to ask
-    directly. `ways`: whether it asks for a stream as its case says, for both itself, always or never. `objection`: why
-    a case of it can never be asked, empty where it can. `least_every`: the shortest interval, in seconds, at which it
-    does no harm. `compared`: the ways on which a run of it tells something about a failure of another; `slow`: the
-    reasons that no single run shows.
+    `needs`: what the model or the gateway must have: vision, thinking, a loopback to our mirror, a twin to ask
+    directly, or a client's environment. `ways`: whether it asks for a stream as its case says, for both itself, always
+    or never. `objection`: why a case of it can never be asked, empty where it can. `dialects`: those of a canary for
+    which no definition is shipped. `least_every`: the shortest interval, in seconds, at which it does no harm.
+    `compared`: the ways on which a run of it tells something about a failure of another; `slow`: the reasons that no
+    single run shows.
     """
 
     name: str
@@ -139,6 +144,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
     needs: frozenset[str] = frozenset()
     ways: Ways = "either"
     objection: Callable[[Case], str] = _never
+    dialects: tuple[str, ...] = ("openai_chat",)
     least_every: float = 0.0
     compared: frozenset[Literal["direct", "loopback"]] = frozenset({"direct", "loopback"})
     slow: frozenset[str] = frozenset()

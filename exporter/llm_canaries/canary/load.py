@@ -122,6 +122,7 @@ def _cells(
                     upstream=(loop.upstream or "") if loop is not None and loop.model == model.id else "",
                     dialect_certain=config.dialects is not None or config.kind == "embedded",
                     deployed=config.kind in binding.deployed,
+                    twin=config.twin is not None,
                     every=canary.every or definition.every,
                     thresholds={**definition.thresholds, **canary.thresholds},
                 )
@@ -194,7 +195,12 @@ def _definition(canary: CanaryConfig, binding: Binding) -> Definition:
 def _own(scenario: str) -> Definition:
     """What holds for people's own checks, of which none are shipped, until the canary says otherwise."""
     return Definition(
-        scenario=scenario, help=scenario, severity="warning", every=600.0, dialects=("openai_chat",), stream=(False,)
+        scenario=scenario,
+        help=scenario,
+        severity="warning",
+        every=600.0,
+        dialects=SCENARIOS[scenario].dialects,
+        stream=(False,),
     )
 
 

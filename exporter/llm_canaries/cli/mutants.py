@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 import click
 from rich.console import Console
@@ -16,6 +15,7 @@ from rich.table import Table
 
 from llm_canaries.canary.exit_code import ExitCode
 from llm_canaries.canary.scenarios.table import SCENARIOS
+from llm_canaries.cli.files import write
 from llm_canaries.cli.loop import loop_factory
 from llm_canaries.cli.settings import split
 from llm_canaries.proxy.clock import Clock
@@ -56,7 +56,7 @@ def command(
     out.print(table)
     for line in _remarks(proof):
         out.print(line, markup=False)
-    _write(json_file, json.dumps(proof.report(), indent=1) + "\n")
+    write(json_file, json.dumps(proof.report(), indent=1) + "\n")
     sys.exit(ExitCode.PASSED if proof.holds else ExitCode.FAILED)
 
 
@@ -143,16 +143,3 @@ def _remarks(proof: Proof) -> list[str]:
             f"{figures.intervals_to_outage:.2f} intervals."
         )
     return said
-
-
-def _write(path: str | None, text: str) -> None:
-    if path is None:
-        return
-    if path == "-":
-        click.echo(text, nl=False)
-        return
-    try:
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        click.echo(f"{path}: cannot be written: {error.strerror}", err=True)
-        sys.exit(ExitCode.USAGE)

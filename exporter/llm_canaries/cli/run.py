@@ -24,6 +24,7 @@ from llm_canaries.canary.report.json import json_report
 from llm_canaries.canary.report.junit import gate_junit, junit_report
 from llm_canaries.canary.report.rows import summary
 from llm_canaries.canary.report.table import remarks, table_report
+from llm_canaries.cli.files import write
 from llm_canaries.cli.gating import MOST_RUNS, forecast, groups_of, play_gate, rules_of
 from llm_canaries.cli.loop import loop_factory
 from llm_canaries.cli.progress import showing_progress
@@ -113,8 +114,8 @@ def command(
         _show_table(out, settings, runs)
     else:
         _show_gate(out, runs, gated)
-    _write(json_file, json_report(runs, gated))
-    _write(junit_file, junit_report(runs) if gated is None else gate_junit(gated))
+    write(json_file, json_report(runs, gated))
+    write(junit_file, junit_report(runs) if gated is None else gate_junit(gated))
     _tell_github(runs, gated)
     severity = Severity(fail_on)
     if gated is None:
@@ -194,19 +195,6 @@ def _show_next(out: Console, settings: Settings, runs: Sequence[Run], code: Exit
         out.print("Next: canaries run --model mirror/drop-image   # see a gateway that lies with a 200", markup=False)
     else:
         out.print("Next: canaries run -v   # see every exchange", markup=False)
-
-
-def _write(path: str | None, text: str) -> None:
-    if path is None:
-        return
-    if path == "-":
-        click.echo(text, nl=False)
-        return
-    try:
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        click.echo(f"{path}: cannot be written: {error.strerror}", err=True)
-        sys.exit(ExitCode.USAGE)
 
 
 def _tell_github(runs: Sequence[Run], gated: Gated | None) -> None:

@@ -10,6 +10,7 @@ import click
 from llm_canaries.canary.canary import Case
 from llm_canaries.canary.load import Wanted, cases
 from llm_canaries.config.problems import ConfigError, Problem
+from llm_canaries.config.schema import Config
 from llm_canaries.service.settings import Settings, read_settings
 
 USAGE = 2
@@ -37,6 +38,18 @@ def tell(problems: Sequence[Problem]) -> NoReturn:
     count = len(problems)
     click.echo(f"{count} problem{'s' if count != 1 else ''}; nothing was run.", err=True)
     sys.exit(USAGE)
+
+
+def one_gateway(config: Config, name: str | None) -> str:
+    """The gateway `name`, or the only one there is; anything else is a usage error."""
+    names = list(config.gateways)
+    if name is None and len(names) == 1:
+        return names[0]
+    if name not in config.gateways:
+        what = "which gateway?" if name is None else f"{name}: no such gateway;"
+        click.echo(f"--gateway {what} configured: {', '.join(names)}", err=True)
+        sys.exit(USAGE)
+    return str(name)
 
 
 def chosen_cases(settings: Settings, wanted: Wanted) -> list[Case]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -16,6 +17,7 @@ from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.gateway import Gateway
 from llm_canaries.service.assembly import Assembly, assemble
 from llm_canaries.service.attributing import Attributing
+from llm_canaries.service.client_env import Surround, in_environment
 from llm_canaries.service.connectivity import Connectivity
 from llm_canaries.service.lane import Lanes, in_flight, lanes
 from llm_canaries.wire.nonce import Draw
@@ -67,7 +69,8 @@ async def playing(
         assembly = await assemble(stack, order.config, wanted, clock, learn)
         ways = lanes(assembly, clock, concurrency=order.concurrency, bend=order.bend)
         attributing = Attributing(order.config, Connectivity(order.config, clock)) if order.attribution else None
-        yield Playing(assembly, ways, order.concurrency, clock, redact, report, attributing)
+        surround = partial(in_environment, config=order.config, clock=clock, learn=learn)
+        yield Playing(assembly, ways, order.concurrency, clock, redact, report, surround, attributing)
 
 
 class Playing:
@@ -81,11 +84,12 @@ class Playing:
         clock: Clock,
         redact: Callable[[str], str],
         report: Callable[[Run], None],
+        surround: Surround,
         attributing: Attributing | None = None,
     ) -> None:
         self._assembly, self._ways, self._concurrency = assembly, ways, concurrency
         self._clock, self._redact, self._report = clock, redact, report
-        self._attributing = attributing
+        self._surround, self._attributing = surround, attributing
 
     def width(self, gateway: str) -> int:
         """How many asks `gateway` gets at once."""
@@ -114,12 +118,13 @@ class Playing:
         return safe
 
     async def _play(self, case: Case, draw: Draw, memory: Any) -> Run:
-        return await run_case(
-            case,
-            SCENARIOS[case.scenario],
-            self._ways[case.gateway],
-            draw=draw,
-            now=self._clock.wall(),
-            memory=memory,
-            mirror=self._assembly.mirror_behind(case.gateway, case.model),
-        )
+        async with self._surround(case, self._ways[case.gateway]) as (case, ways):
+            return await run_case(
+                case,
+                SCENARIOS[case.scenario],
+                ways,
+                draw=draw,
+                now=self._clock.wall(),
+                memory=memory,
+                mirror=self._assembly.mirror_behind(case.gateway, case.model),
+            )

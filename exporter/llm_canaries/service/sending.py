@@ -9,6 +9,7 @@ from llm_canaries.canary.run import run_case
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.attributing import Replay
+from llm_canaries.service.client_env import in_environment
 from llm_canaries.service.gateway_metrics import GatewayMetrics
 from llm_canaries.service.plant import Plant
 from llm_canaries.service.recorder import Recorder
@@ -46,15 +47,18 @@ class Sending:
         """One run; what each ask may cost is set aside before it is sent."""
         mirror = plant.assembly.mirror_behind(case.gateway, case.model)
         ways, direct = plant.lanes[case.gateway], plant.assembly.twins.get(case.gateway)
-        return await run_case(
-            case,
-            SCENARIOS[case.scenario],
-            self._spending.lanes(case, ways, direct=direct, free=mirror is not None),
-            draw=self._draw,
-            now=self._clock.wall(),
-            memory=memory,
-            mirror=mirror,
-        )
+        config, learn = plant.settings.config, plant.settings.redactor.learn
+        surround = in_environment(case, ways, config=config, clock=self._clock, learn=learn)
+        async with surround as (case, ways):
+            return await run_case(
+                case,
+                SCENARIOS[case.scenario],
+                self._spending.lanes(case, ways, direct=direct, free=mirror is not None),
+                draw=self._draw,
+                now=self._clock.wall(),
+                memory=memory,
+                mirror=mirror,
+            )
 
     def comparing(self, plant: Plant, failed: Case) -> Replay:
         """Plays cases to compare the failure of `failed` with: as confirmations of it, and in no ledger."""

@@ -14,7 +14,7 @@ from llm_canaries.wire.quota import Quota
 from llm_canaries.wire.script import Script
 from llm_canaries.wire.sse import Frame
 
-Via: TypeAlias = Literal["gateway", "direct", "mirror"]
+Via: TypeAlias = Literal["gateway", "direct", "mirror", "client"]
 
 
 class Send(Struct, frozen=True, kw_only=True):

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from llm_canaries.canary.canary import Scenario
 from llm_canaries.canary.scenarios import (
     catalog,
+    client_route,
     completion,
     eligibility,
     http,
     known_good,
     negative_control,
+    negotiation,
     routing,
     stream_conformance,
     thinking,
@@ -30,7 +32,9 @@ SCENARIOS: Mapping[str, Scenario] = {
         stream_conformance.SCENARIO,
         catalog.SCENARIO,
         routing.SCENARIO,
+        client_route.SCENARIO,
         negative_control.SCENARIO,
+        negotiation.SCENARIO,
         completion.SCENARIO,
         http.SCENARIO,
     )

@@ -32,6 +32,7 @@ canaries:
       body: {model: mirror/rate-limited, messages: [{role: user, content: hi}]}
       status: 429
       header: {retry-after: '^\d+$'}
+  - {scenario: negotiation, name: own-negotiation, models: [mirror/healthy], dialects: [openai_chat]}
 """
 
 

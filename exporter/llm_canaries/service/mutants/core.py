@@ -203,6 +203,13 @@ def _refused(status: int, message: str) -> Page:
     return lambda look, whole: replace(_json(encode({"error": {"message": message}})), status=status)
 
 
+def _unhealthy(look: Look, whole: Whole) -> Whole:
+    """503 for the page of life alone."""
+    if look.path != "/healthz":
+        return whole
+    return replace(_json(encode({"error": {"message": "starting"}})), status=503)
+
+
 def _page(body: bytes) -> Page:
     return lambda look, whole: _json(body)
 
@@ -255,7 +262,8 @@ CORE_MUTANTS: Mapping[str, CoreMutant] = {
     "whole-refused": _core("429 for everything that is not streamed", answer=_whole_refused),
     "retry-after-lost": _core("Retry-After is not passed on", answer=_without_header("retry-after")),
     "reroute-messages": _core("another model answers in one dialect", answer=_rerouted),
-    # what the model list says
+    # what the pages say
+    "unhealthy": _core("503 for the page of life", page=_unhealthy),
     "list-html": _core("a login page where the model list was", page=_html),
     "list-empty": _core("a model list of no models", page=_page(b'{"object":"list","data":[]}')),
     "list-stale": _core("an old model list", page=_page(b'{"object":"list","data":[{"id":"old","object":"model"}]}')),

@@ -14,6 +14,7 @@ Catches = dict[str, Verdicts]
 IMAGE, GOOD, ELIGIBLE, THINKING = "tool-result-image", "known-good", "eligibility", "thinking"
 PARITY, TRIP, STREAM = "usage-parity", "tool-round-trip", "stream-conformance"
 CATALOG, ROUTING, NEGATIVE = "catalog", "routing", "negative-control"
+NEGOTIATION = "negotiation"  # of a sound model alone: it borrows other scenarios, and would tell their faults again
 COMPLETION, HTTP = "completion", "http"  # people's own, of which bench.py has one each; the latter asks for a 429
 
 # how many cases each has in the default matrix; of the images' 12, four are of two images and not streamed
@@ -21,6 +22,12 @@ CELLS: Mapping[str, int] = {
     IMAGE: 12, GOOD: 8, ELIGIBLE: 1, THINKING: 4, PARITY: 4, TRIP: 8, STREAM: 4, CATALOG: 1, ROUTING: 4, NEGATIVE: 1,
     COMPLETION: 1, HTTP: 1,
 }  # fmt: skip
+
+
+# where a negotiation stops: at the model, at what is special of it, at the list
+STOPS: Catches = {NEGOTIATION: {"not_callable": 1}}
+STOPS_LATE: Catches = {NEGOTIATION: {"advanced_failed": 1}}
+UNLISTED: Catches = {NEGOTIATION: {"not_listed": 1}}
 
 
 def everywhere(reason: str, *, eligible: str = "") -> Catches:
@@ -174,11 +181,11 @@ EXPECTED: Mapping[str, Catches] = {
     "hang": everywhere("first_byte_timeout"),
     "hang-midway": streamed("idle_timeout"),
     # faults of the core
-    "swap-call-ids": {TRIP: {"misbound": 8}, IMAGE: {"misbound": 3}},
+    "swap-call-ids": STOPS_LATE | {TRIP: {"misbound": 8}, IMAGE: {"misbound": 3}},
     # the mirror shows pictures to its model all the same
-    "strange-call-ids": {TRIP: {"result_lost": 8}},
+    "strange-call-ids": STOPS_LATE | {TRIP: {"result_lost": 8}},
     # what is left is a picture that nobody asked about
-    "last-turn-only": {TRIP: {"result_lost": 8}, IMAGE: {"seen_but_wrong": 12}},
+    "last-turn-only": STOPS_LATE | {TRIP: {"result_lost": 8}, IMAGE: {"seen_but_wrong": 12}},
     "blind-streams": {IMAGE: {"dropped_silent": 4}},
     # an option of chat's alone
     "no-usage-option": {PARITY: {"missing_terminal_usage": 1}},
@@ -187,6 +194,7 @@ EXPECTED: Mapping[str, Catches] = {
     "clamp-thinking": {THINKING: {"effort_changed": 2, "order_flat": 2}},
     "force-thinking": {THINKING: {"effort_changed": 3, "none_ignored": 1}},
     "low-cap": {
+        NEGOTIATION: {"[cap_too_small]": 1},
         GOOD: {"[cap_too_small]": 8},
         THINKING: {"[cap_too_small]": 4},
         IMAGE: {"[cap_too_small]": 8, "[control_failed]": 4},
@@ -195,35 +203,37 @@ EXPECTED: Mapping[str, Catches] = {
     },
     "own-prompt": {PARITY: {"input_mismatch": 4}},
     "semantic-cache": {
+        NEGOTIATION: {"not_callable": 1},
         GOOD: {"stale_answer": 8},
         THINKING: {"effort_changed": 2, "no_reasoning": 2},
         IMAGE: {"dropped_silent": 8, "[control_failed]": 4},
         TRIP: {"arguments_changed": 8},
     },
     # Gemini's empty list still finishes for words
-    "hollow-200": whole("empty_answer") | {TRIP: {"call_lost": 1, "empty_answer": 3}},
+    "hollow-200": whole("empty_answer") | STOPS | {TRIP: {"call_lost": 1, "empty_answer": 3}},
     # Gemini's end is a finish without words, Responses' repeats all that was said
     "ends-alone": {name: {"empty_body": 2, "empty_answer": 1} for name in (IMAGE, GOOD, PARITY, TRIP)}
-    | {STREAM: {"empty_body": 2, "empty_answer": 1, "bad_start": 1}},
-    "cut-and-closed": streamed("truncated_stream"),
-    "html-as-json": everywhere("html") | {HTTP: {"html": 1}},
-    "json-in-json": whole("malformed_body"),
-    "connection-lost": whole("connection_lost")
+    | {STREAM: {"empty_body": 2, "empty_answer": 1, "bad_start": 1}} | STOPS_LATE,
+    "cut-and-closed": streamed("truncated_stream") | STOPS_LATE,
+    "html-as-json": everywhere("html") | STOPS | {HTTP: {"html": 1}},
+    "json-in-json": whole("malformed_body") | STOPS,
+    "connection-lost": whole("connection_lost") | STOPS
     | {name: {"connection_lost": 4, "truncated_stream": 4} for name in (GOOD, TRIP)}
     | {IMAGE: {"connection_lost": 8, "truncated_stream": 4}, STREAM: {"truncated_stream": 4}},
-    "whole-refused": whole("rate_limited"),
+    "whole-refused": whole("rate_limited") | STOPS,
     "retry-after-lost": {HTTP: {"header_differs": 1}},
     # a name in the answer's own words: chat alone is asked for by eligibility
     "reroute-messages": {ROUTING: {"other_model": 1}},
-    "list-html": {CATALOG: {"html": 1}, ELIGIBLE: {"html": 1}},
-    "list-empty": {CATALOG: {"empty_list": 1}, ELIGIBLE: {"callable_unlisted": 1}},
-    "list-stale": {CATALOG: {"never_exposed": 1}, ELIGIBLE: {"callable_unlisted": 1}},
-    "list-broken": {CATALOG: {"malformed_body": 1}, ELIGIBLE: {"malformed_body": 1}},
-    "list-forbidden": {CATALOG: {"permission": 1}, ELIGIBLE: {"permission": 1}},
+    "unhealthy": {NEGOTIATION: {"not_alive": 1}},
+    "list-html": UNLISTED | {CATALOG: {"html": 1}, ELIGIBLE: {"html": 1}},
+    "list-empty": UNLISTED | {CATALOG: {"empty_list": 1}, ELIGIBLE: {"callable_unlisted": 1}},
+    "list-stale": UNLISTED | {CATALOG: {"never_exposed": 1}, ELIGIBLE: {"callable_unlisted": 1}},
+    "list-broken": UNLISTED | {CATALOG: {"malformed_body": 1}, ELIGIBLE: {"malformed_body": 1}},
+    "list-forbidden": UNLISTED | {CATALOG: {"permission": 1}, ELIGIBLE: {"permission": 1}},
     # the model is on the first
     "list-second-page": {CATALOG: {"upstream_error": 1}},
     # nobody has said that there must be one
-    "list-gone": {CATALOG: {"(no_list)": 1}, ELIGIBLE: {"[listing_absent]": 1}},
+    "list-gone": {CATALOG: {"(no_list)": 1}, NEGOTIATION: {"(no_list)": 1}, ELIGIBLE: {"[listing_absent]": 1}},
     "keep-alives": {},
     "carriage-returns": {},
     "split-events": {},
