@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from llm_canaries.canary import expectations
+from llm_canaries.canary import expectations, onboarding
 from llm_canaries.canary.canary import SharedReason
 from llm_canaries.canary.explain import read_pages
 from llm_canaries.canary.holds import HoldReason
@@ -49,15 +49,17 @@ REASONS: dict[str, type[StrEnum]] = {
     "negative_control": negative_control.Reason,
     "negotiation": negotiation.Reason,
     "client_route": client_route.Reason,
+    "onboarding": onboarding.Reason,
     "expectations": expectations.Reason,
 }
 ELSEWHERE = {  # one word for one thing: the page is another's
     "tool_result_image": {"misbound"},
     "negotiation": {"no_list"},
+    "onboarding": {"not_listed", "vanished", "no_list"},
 }
 REQUIRED = {"title", "means", "check", "do"}
 KEYS = REQUIRED | {"seen", "try"}
-COMMANDS = {"run", "list", "show", "explain", "check", "schema", "mirror", "client-route"}
+COMMANDS = {"run", "list", "show", "explain", "check", "schema", "mirror", "client-route", "onboard"}
 FLAGS = {"--allow-undecided", "-v"}
 VALUED = {"--config", "--select", "--gateway", "--model", "--fail-on", "--repeat", "--concurrency", "--json", "--junit"}
 FOLDER = files("llm_canaries.canary") / "reasons"

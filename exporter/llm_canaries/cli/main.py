@@ -9,6 +9,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {  # name: module below cli, one line 
     "run": ("run", "Send canaries once and judge the answers; the exit code is the verdict."),
     "list": ("list_cases", "List the cases that a configuration means."),
     "show": ("show", "Show one canary: what it asks, of whom, with which parameters."),
+    "onboard": ("onboard", "Check a new provider block, watch it, and say whether it is ready for traffic."),
     "client-route": ("client_route", "Check that a client with this environment reaches the gateway."),
     "explain": ("explain", "Explain a reason or an alert: what it means, what to check, what to do."),
     "check": ("check", "Check a configuration and the definitions; all problems at once."),

@@ -1,0 +1,223 @@
+"""Covers service/onboard.py and the command: onboarding at the mirror, and at gateways that change meanwhile."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from llm_canaries.canary.onboarding import Reason, judge
+from llm_canaries.mirror.server import Mirror
+from llm_canaries.service.onboard import Block, Onboard
+from llm_canaries.service.settings import read_settings
+
+
+class Gateway:
+    """The mirror as a gateway: `lists` and `refusals` by the number of looks and asks so far, headers of refusals."""
+
+    def __init__(self, clock):
+        self.mirror = Mirror(clock)
+        self.looks, self.asks, self.in_flight, self.most = 0, [], 0, 0
+        self.ids = lambda look: ["mirror/healthy"]
+        self.refuse = lambda ask: None
+
+    async def listed(self, request):
+        self.looks += 1
+        ids = self.ids(self.looks)
+        if ids is None:
+            return web.Response(status=404)
+        return web.json_response({"object": "list", "data": [{"id": each, "object": "model"} for each in ids]})
+
+    async def asked(self, request):
+        self.in_flight += 1
+        self.most = max(self.most, self.in_flight)
+        try:
+            body = json.loads(await request.read())
+            self.asks.append(body["model"])
+            if (refusal := self.refuse(len(self.asks))) is not None:
+                status, headers = refusal
+                error = {"error": {"message": "no", "type": "x", "code": None}}
+                return web.json_response(error, status=status, headers=headers)
+            return await self.mirror.asks("openai_chat")(request)
+        finally:
+            self.in_flight -= 1
+
+
+@pytest.fixture
+async def gateway(clock):
+    its = Gateway(clock)
+    app = web.Application()
+    app.router.add_get("/v1/models", its.listed)
+    app.router.add_post("/v1/chat/completions", its.asked)
+    async with TestServer(app) as server:
+        its.url = str(server.make_url("")).rstrip("/")
+        yield its
+
+
+async def onboarded(gateway, tmp_path, clock, draw, *, watch=0.3, models=(), text="", **block):
+    (tmp_path / "c.yml").write_text(
+        f"gateways: {{it: {{kind: openai-compatible, url: '{gateway.url}', dialects: [openai_chat],\n"
+        f"  models: [{text or 'mirror/healthy'}]}}}}\n"
+    )
+    settings = read_settings(str(tmp_path / "c.yml"), {})
+    said = []
+    its = Block(gateway="it", prefix=block.pop("prefix", "mirror"), models=models, watch=watch, every=0.05)
+    onboard = Onboard(settings, its, clock, draw, said.append)
+    await onboard.run()
+    return onboard.seen, judge(onboard.seen), said
+
+
+async def test_a_sound_block_is_ready(gateway, tmp_path, clock, draw):
+    seen, verdict, said = await onboarded(gateway, tmp_path, clock, draw)
+    assert (verdict.word, verdict.causes) == ("ready", ())
+    assert [run.case.scenario for run in seen.runs] == [
+        "known-good", "usage-parity", "tool-round-trip", "stream-conformance", "tool-result-image", "thinking"
+    ]  # fmt: skip
+    assert {run.case.dialect for run in seen.runs} == {"openai_chat"}
+    assert len(seen.ticks) >= 2
+    assert gateway.most == 1, "one ask in flight"
+    assert "mirror/healthy: listed" in said
+
+
+async def test_what_is_not_listed_is_not_asked(gateway, tmp_path, clock, draw):
+    _, verdict, said = await onboarded(gateway, tmp_path, clock, draw, models=("absent", "mirror/healthy"))
+    assert (verdict.word, [cause.reason for cause in verdict.causes]) == ("not ready", [Reason.NOT_LISTED])
+    assert set(gateway.asks) == {"mirror/healthy"}
+    assert "mirror/absent: not listed, and not asked" in said
+
+
+async def test_facts_of_models_are_respected(gateway, tmp_path, clock, draw):
+    text = "{id: mirror/healthy, vision: false, thinking: false}"
+    seen, verdict, _ = await onboarded(gateway, tmp_path, clock, draw, text=text)
+    skipped = {run.case.scenario for run in seen.runs if run.finding.outcome == "skip"}
+    assert (verdict.word, skipped) == ("ready", {"tool-result-image", "thinking"})
+
+
+async def test_a_refusal_spares_the_model_at_once(gateway, tmp_path, clock, draw):
+    gateway.refuse = lambda ask: (401, {})
+    seen, verdict, said = await onboarded(gateway, tmp_path, clock, draw)
+    assert verdict.word == "not ready"
+    assert [cause.reason for cause in verdict.causes] == [Reason.CANARY_FAILED]
+    assert len(gateway.asks) == 1
+    assert len(seen.spared) == 5
+    assert any("asking again would harm" in line for line in said)
+
+
+async def test_a_refusal_while_watching_ends_the_asks(gateway, tmp_path, clock, draw):
+    before = await onboarded(gateway, tmp_path, clock, draw, watch=0.0)
+    asked = len(gateway.asks)
+    gateway.refuse = lambda ask: (403, {}) if ask > 2 * asked + 1 else None
+    seen, verdict, _ = await onboarded(gateway, tmp_path, clock, draw)
+    assert before[1].word == "ready"
+    assert (verdict.word, verdict.causes[0].reason) == ("not ready", Reason.REFUSED_MEANWHILE)
+    assert len(gateway.asks) == 2 * asked + 2
+    assert seen.ticks[-1].run is None, "the list alone is looked at from then on"
+
+
+async def test_a_long_wait_is_not_waited_for_and_a_short_one_is(gateway, tmp_path, clock, draw):
+    gateway.refuse = lambda ask: (429, {"retry-after": "3600"})
+    seen, _, _ = await onboarded(gateway, tmp_path, clock, draw)
+    assert len(gateway.asks) == 1
+    assert "held_retry_after for 3600 s" in seen.spared[0]
+    gateway.asks.clear()
+    gateway.refuse = lambda ask: (429, {"retry-after": "1"}) if ask == 1 else None
+    seen, verdict, _ = await onboarded(gateway, tmp_path, clock, draw, watch=0.0)
+    assert (len(seen.spared), len(seen.runs)) == (0, 6)
+    assert [cause.reason for cause in verdict.causes] == [Reason.CANARY_FAILED]
+
+
+async def test_a_model_that_vanishes_while_watching(gateway, tmp_path, clock, draw):
+    gateway.ids = lambda look: ["mirror/healthy"] if look < 3 else ["other"]
+    _, verdict, _ = await onboarded(gateway, tmp_path, clock, draw)
+    assert (verdict.word, [cause.reason for cause in verdict.causes]) == ("not ready", [Reason.VANISHED])
+
+
+async def test_without_a_list_the_models_are_asked_and_the_verdict_is_open(gateway, tmp_path, clock, draw):
+    gateway.ids = lambda look: None
+    seen, verdict, _ = await onboarded(gateway, tmp_path, clock, draw)
+    assert (verdict.word, [cause.reason for cause in verdict.causes]) == ("undecided", [Reason.NO_LIST])
+    assert len(seen.runs) == 6
+
+
+async def test_without_models_by_name_a_few_of_the_listed_are_taken(gateway, tmp_path, clock, draw):
+    gateway.ids = lambda look: [f"new/{n}" for n in range(9)]
+    seen, verdict, said = await onboarded(gateway, tmp_path, clock, draw, prefix="new", watch=0.0)
+    assert seen.expected == ("new/0", "new/1", "new/2")
+    assert verdict.word == "not ready", "the mirror has no such models"
+    assert any("name others with --models" in line for line in said)
+
+
+async def test_the_budget_ends_the_asks(gateway, tmp_path, clock, draw):
+    (tmp_path / "c.yml").write_text(
+        f"gateways: {{it: {{kind: openai-compatible, url: '{gateway.url}', models: [mirror/healthy],\n"
+        "  dialects: [openai_chat], budget: {tokens: 100}}}\n"
+    )
+    settings, said = read_settings(str(tmp_path / "c.yml"), {}), []
+    block = Block(gateway="it", prefix="mirror", watch=0.0, every=0.05)
+    onboard = Onboard(settings, block, clock, draw, said.append)
+    await onboard.run()
+    assert [run.case.scenario for run in onboard.seen.runs] == ["known-good"]
+    assert "the gateway's budget of 100 tokens a day would be spent" in onboard.seen.spared[0]
+
+
+def canaries(*words, cwd):
+    line = [sys.executable, "-m", "llm_canaries", "onboard", *words]
+    return subprocess.run(line, capture_output=True, text=True, cwd=cwd, timeout=60)
+
+
+def test_the_demonstration_needs_nothing(tmp_path):
+    done = canaries("mirror/", "--watch", "1s", "--json", "-", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["verdict"], found["reasons"], found["missing"]) == ("ready", [], [])
+    assert len(found["runs"]) == 6
+    assert found["watch"]["asks"] >= 1
+    assert "Verdict: ready." in done.stderr
+    assert "watched 1 s of 1 s" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["mirror", "--watch", "0s", "--models", "drop-image"], 1, "canary_failed: tool-result-image at mirror/drop"),
+        (["mirror", "--watch", "0s", "--models", "no-such"], 1, "not_listed: mirror/no-such is not in the model list"),
+        (["other", "--watch", "0s"], 3, "nothing_asked"),
+        (["mirror", "--watch", "soon"], 2, "--watch soon: is not a duration"),
+        (["a b"], 2, "is not a name"),
+        (["mirror", "--every", "1ms"], 2, "write at least 0.5s"),
+        (["mirror", "--gateway", "no"], 2, "no: no such gateway; configured: embedded"),
+    ],
+)
+def test_exit_codes(words, code, told, tmp_path):
+    done = canaries(*words, cwd=tmp_path)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert told in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_deployed_gateway_is_not_looked_at_too_often(tmp_path):
+    (tmp_path / "canaries.yml").write_text(
+        "gateways:\n  a: {kind: openai-compatible, url: 'http://127.0.0.1:1', models: [new/m]}\n"
+        "  b: {kind: openai-compatible, url: 'http://127.0.0.1:1', models: [new/m]}\n"
+    )
+    done = canaries("new", cwd=tmp_path)
+    assert (done.returncode, "which gateway? configured: a, b" in done.stderr) == (2, True)
+    done = canaries("new", "--gateway", "a", "--every", "5s", cwd=tmp_path)
+    assert (done.returncode, "too often for a gateway that others use" in done.stderr) == (2, True)
+
+
+def test_ctrl_c_ends_with_the_verdict_so_far(tmp_path):
+    line = [sys.executable, "-m", "llm_canaries", "onboard", "mirror", "--watch", "1h", "--every", "1s"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(line, text=True, cwd=tmp_path, **pipes) as started:
+        while "watched" not in (said := started.stderr.readline()):
+            assert said, "it ended by itself"
+        started.send_signal(signal.SIGINT)
+        out, err = started.communicate(timeout=20)
+    assert started.returncode == 130
+    assert "Traceback" not in err
+    assert "cut_short: watched" in out
+    assert "Verdict: undecided." in out
