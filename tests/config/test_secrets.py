@@ -92,10 +92,12 @@ def test_headers():
         ("X-Client-Secret", "abc"),
         ("Content-Type", "application/json"),
         ("x-ratelimit-remaining-tokens", "1200"),
+        ("x-portkey-cache-status", "DISABLED"),
         ("X-Echo", "pl4nted sk-1234567890"),
     ]
-    assert redact_headers(pairs)[-3:] == tuple(pairs[-3:])
-    assert [value for _, value in redact_headers(pairs)[:-3]] == ["***"] * 9
+    assert redact_headers(pairs)[-4:] == tuple(pairs[-4:])
+    assert [value for _, value in redact_headers(pairs)[:-4]] == ["***"] * 9
+    assert is_secret_header("x-portkey-api-key")
     assert Redactor(["pl4nted"]).redact_headers(pairs)[-1] == ("X-Echo", "*** sk-***")
     assert is_secret_header(" AUTHORIZATION ")
 
@@ -106,7 +108,16 @@ def test_secrets_of_a_configuration(read):
         "  home: {kind: openai-compatible, url: http://h, models: [a], api_key: '${KEY}', headers: {X: v w, Y: b}}\n"
         "  core: {kind: embedded, models: [a], providers: {p: {url: http://h, api_key: '${KEY}'}, q: {url: http://h}}}\n"
     )
-    assert secrets_of(config) == ("sk-planted-1", "v w", "b")
+    assert secrets_of(config) == ("sk-planted-1", "v w")
+
+
+def test_ordinary_words_in_headers_of_innocent_names_are_no_secrets(read):
+    config = read(
+        "gateways:\n"
+        "  home: {kind: openai-compatible, url: http://h, models: [a], headers: {x-portkey-provider: anthropic,"
+        " x-auth: opensesame, x-team-key: swordfish, x-team: red2, x-portkey-custom-host: 'http://u:p@h'}}\n"
+    )
+    assert secrets_of(config) == ("opensesame", "swordfish", "red2", "http://u:p@h")
 
 
 @given(st.lists(st.text(min_size=4, max_size=12), max_size=4), st.lists(st.text(max_size=12), max_size=4))

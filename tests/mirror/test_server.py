@@ -54,6 +54,15 @@ async def test_allowance(name: str, stream: bool, mirror_url: str, session: aioh
     assert quota.reset_at == (None if name == "anthropic_messages" else NOW + 60)
 
 
+@pytest.mark.parametrize("name", list(DIALECTS))
+async def test_lines_end_as_the_provider_s_own(name: str, mirror_url: str, session: aiohttp.ClientSession) -> None:
+    path, sent = asked(name, "mirror/healthy", stream=True)
+    async with session.post(mirror_url + path, data=sent) as response:
+        said = await response.read()
+    end = b"\r\n" if name == "gemini" else b"\n"  # Google's; recordings of real answers have them
+    assert said.endswith(end + end) and said.count(b"\n") == said.count(end)
+
+
 MALFORMED = [
     b"", b"not json", b"[]", b"{}", b'{"model": "mirror/healthy"}', b'{"model": 1, "messages": []}',
     b'{"model": "mirror/healthy", "messages": "hello"}', b'{"model": "mirror/healthy", "messages": [1]}',

@@ -96,6 +96,12 @@ TABLE: list[tuple[str, int, object, FaultReason]] = [
         "model=gpt-5.3-codex-spark)", "internal_server_error", "server_error"), R.NO_CREDENTIAL),
     ("cpa, no credential, with a hint", 503, openai("auth_unavailable: no auth available (providers=claude, model=m); "
         "check Claude auth/key session and cooldown state", "internal_server_error", "server_error"), R.NO_CREDENTIAL),
+    ("portkey, no such endpoint", 500, {"status": "failure", "message": "messages is not supported by google"},
+     R.NO_ROUTE),
+    ("portkey, its own fault", 500, {"status": "failure", "message": "Something went wrong"}, R.UPSTREAM_ERROR),
+    ("portkey, no config", 400, {"status": "failure", "message": "Either x-portkey-config or x-portkey-provider header "
+        "is required"}, R.BAD_REQUEST),
+    ("a status that is no code of business", 503, {"status": "unavailable", "message": "no"}, R.OVERLOADED),
     ("anthropic, server", 500, anthropic("api_error", "Internal server error"), R.UPSTREAM_ERROR),
     ("cloudflare", 502, "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head></html>", R.HTML),
     ("cloudflare, origin", 520, "\n <HTML><body>Web server is returning an unknown error</body></HTML>", R.HTML),

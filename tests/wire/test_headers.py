@@ -34,6 +34,8 @@ def test_names_are_found_without_case_and_the_first_wins() -> None:
         ({"retry-after": "nan"}, None),
         ({"retry-after": "inf"}, None),
         ({"retry-after": "1e30"}, None),
+        ({"llm_provider-retry-after": "7"}, 7.0),
+        ({"llm_provider-retry-after": "7", "retry-after": "9"}, 9.0),
     ],
 )
 def test_retry_after(headers: dict[str, str], expected: float | None) -> None:

@@ -16,6 +16,7 @@ MOST_LEARNED = 64  # secrets learned on the way; each token file renews its own 
 
 _HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-canary-signature"})
 _WORDS = ("token", "secret", "key", "password")
+_WORD = re.compile(r"[a-z]{1,24}")
 
 
 class Redactor:
@@ -61,7 +62,7 @@ def redact_headers(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], .
 
 def is_secret_header(name: str) -> bool:
     """Whether a header of this name holds a credential; `x-ratelimit-remaining-tokens` holds a count."""
-    lower = name.strip().lower()
+    lower = name.strip().lower().replace("portkey", "")  # a gateway, whose name holds a word of ours
     if "ratelimit" in lower.replace("-", ""):
         return False
     return lower in _HEADERS or any(word in lower for word in _WORDS)
@@ -70,13 +71,17 @@ def is_secret_header(name: str) -> bool:
 def secrets_of(config: Config) -> tuple[str, ...]:
     """Every secret value in a configuration: keys of gateways, providers and clients, the key that
     signs, headers, URLs that hold keys.
+
+    An ordinary word in a header is none: `x-portkey-provider: openai` would mask half an answer.
     """
     found: list[str] = []
     for gateway in config.gateways.values():
         providers = (gateway.providers or {}).values()
         keys = [gateway.api_key, *(provider.api_key for provider in providers)]
         keys += [each.api_key for provider in providers for each in provider.credentials or ()]
-        found += [key.get_secret_value() for key in (*keys, *gateway.headers.values()) if key is not None]
+        found += [key.get_secret_value() for key in keys if key is not None]
+        headers = ((name, value.get_secret_value()) for name, value in gateway.headers.items())
+        found += [value for name, value in headers if not is_ordinary(name, value)]
     found += [receiver.url.get_secret_value() for receiver in config.receivers.values()]
     found += [key.get_secret_value() for key in config.proxy.client_keys or ()]
     if config.mirror is not None:
@@ -86,6 +91,11 @@ def secrets_of(config: Config) -> tuple[str, ...]:
     if config.heartbeat is not None:
         found.append(config.heartbeat.url.get_secret_value())
     return tuple(dict.fromkeys(found))
+
+
+def is_ordinary(name: str, value: str) -> bool:
+    """Whether a header holds an ordinary word under an innocent name."""
+    return not is_secret_header(name) and "auth" not in name.lower() and _WORD.fullmatch(value) is not None
 
 
 def _sorted(forms: Iterable[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from llm_canaries.config.known import Known
 from llm_canaries.config.problems import Path, Problems, allowed, listed, plain, quoted, shape
+from llm_canaries.config.secrets import is_ordinary
 from llm_canaries.config.shape import Of
 
 M = TypeVar("M", bound=BaseModel)
@@ -63,7 +64,7 @@ def secret_texts(data: object, path: Path = ()) -> Iterator[str]:
     elif isinstance(data, list):
         for value in data:
             yield from secret_texts(value, path)
-    elif isinstance(data, str) and _secret(path):
+    elif isinstance(data, str) and _secret(path) and not ("headers" in path and is_ordinary(str(path[-1]), data)):
         yield data
 
 

@@ -40,7 +40,7 @@ def scripted_frames(dialect: Dialect, script: Script, *, usage: bool) -> list[by
 
 
 def answer_frames(dialect: Dialect, reply: Reply, row: Misbehaviour, *, usage: bool) -> list[bytes]:
-    """`reply` as the frames of a stream; without `usage` a chat stream says none."""
+    """`reply` as the frames of a stream; without `usage` a chat stream says none. Lines end as the provider's."""
     events: Sequence[Event] = list(_events(reply))
     if not usage:
         events = [event for event in events if not isinstance(event, UsageSeen)]
@@ -53,7 +53,10 @@ def answer_frames(dialect: Dialect, reply: Reply, row: Misbehaviour, *, usage: b
     writer = dialect.writer(replace(head, dialect=dialect.name))
     written = [frame for event in events if (frame := writer.feed(event))]
     bent = [_bent(frame, row) for frame in written] if row.body is not None else written
-    return list(row.frames(split(b"".join(bent)))) if row.frames is not None else bent
+    frames = list(row.frames(split(b"".join(bent)))) if row.frames is not None else bent
+    if dialect.name == "gemini":  # Google ends lines with CRLF (recordings), and Portkey 1.15 finds no others
+        return [frame.replace(b"\n", b"\r\n") for frame in frames]
+    return frames
 
 
 def _events(reply: Reply) -> Iterator[Event]:

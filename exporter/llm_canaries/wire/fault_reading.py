@@ -123,12 +123,12 @@ _STATUSES: Mapping[int, FaultReason] = {
 
 
 def _classify(status: int, envelope: Envelope, body: bytes, business: Mapping[str, FaultReason]) -> FaultReason:
-    if envelope.business:
+    if envelope.business and (status < 400 or envelope.code in business):
         return business.get(envelope.code, R.BUSINESS_ERROR)
     if status < 400:
         return R.ERROR_IN_200
     words = envelope.words
-    if status == 404 and _NO_PAGE.search(envelope.message):
+    if (status == 404 and _NO_PAGE.search(envelope.message)) or (status == 500 and _NOT_THERE.match(envelope.message)):
         return R.NO_ROUTE
     for statuses, phrase, reason in _PHRASES:
         if status in statuses and phrase in words:
@@ -148,6 +148,7 @@ _MODEL = re.compile(r"(?<![/\w])models?\b")  # the word, not the path /v1/models
 
 # A web server's own 404, to which CLIProxyAPI adds the code model_not_found (A6).
 _NO_PAGE = re.compile(r"^\W*(?:404 )?(?:page )?not found\W*$|^cannot (?:get|post) |<html|<!doctype", re.IGNORECASE)
+_NOT_THERE = re.compile(r"\w+ is not supported by [\w-]+$")  # Portkey's, of an endpoint that it lacks for a provider
 
 
 def _not_found(envelope: Envelope) -> FaultReason:

@@ -17,11 +17,12 @@ def header(headers: Headers, name: str) -> str | None:
 def retry_after(headers: Headers, now: float) -> float | None:
     """Seconds to wait: `retry-after-ms` first, then `retry-after` as seconds or an HTTP date; None when unsaid.
 
-    The order is that of the official SDKs (protocols.md A6). A date in the past is zero.
+    The order is that of the official SDKs (protocols.md A6). A date in the past is zero. LiteLLM says its provider's
+    wait under a name of its own alone.
     """
     if (milliseconds := _wait(header(headers, "retry-after-ms"))) is not None:
         return max(0.0, milliseconds / 1000)
-    value = header(headers, "retry-after")
+    value = header(headers, "retry-after") or header(headers, "llm_provider-retry-after")
     if value is None:
         return None
     if (seconds := _wait(value)) is not None:

@@ -103,6 +103,8 @@ def test_hidden_reasoning_is_the_output_that_no_word_explains():
     assert play(SCENARIO, answers)[0].outcome == "pass"
     ignoring = lambda step: chat(step, "42", usage=counts(20, 700))  # noqa: E731
     assert play(SCENARIO, ignoring)[0].reason == "none_ignored"
+    impossible = lambda step: chat(step, "42", usage=counts(20, 90_000))  # noqa: E731
+    assert play(SCENARIO, impossible)[0].reason == "counts_absent", "more than the cap is no count of anything"
     silent = lambda step: chat(step, "42", usage=counts(20, 4))  # noqa: E731
     assert play(SCENARIO, silent)[0].reason == "counts_absent"
 

@@ -121,6 +121,17 @@ def test_a_control_that_does_not_come_tells_nothing():
         assert (finding.outcome, finding.reason) == ("fail", "dropped_silent")
 
 
+@pytest.mark.parametrize(
+    ("finish", "found"), [("stop", ("fail", "answer_cut")), ("length", ("inconclusive", "cap_too_small"))]
+)
+def test_a_control_that_is_cut_tells_of_the_cut(finish, found):
+    def answers(step):
+        return chat(step, read(*parts_of(step, Image))[:-1], finish=finish) if is_control(step) else blind(0)(step)
+
+    finding, _ = play(SCENARIO, answers)
+    assert (finding.outcome, finding.reason) == found
+
+
 def test_the_control_may_be_left_out():
     finding, steps = play(SCENARIO, blind(0), params=Params(control=False))
     assert (finding.reason, len(steps)) == ("dropped_silent", 2)

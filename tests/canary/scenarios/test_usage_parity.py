@@ -69,6 +69,16 @@ def test_two_models_are_not_comparable():
     assert (finding.outcome, finding.reason) == ("inconclusive", "not_comparable")
 
 
+@pytest.mark.parametrize("other", ["mirror/healthy", "healthy-2026-01-02", "HEALTHY"])
+def test_one_model_under_two_names_is_compared(other):
+    def answers(streamed):
+        names = {True: other, False: "gemini/mirror/healthy"}
+        return lambda step: chat(step, "1", usage=streamed if step.stream else SAME, model=names[step.stream])
+
+    assert play(SCENARIO, answers(SAME))[0].outcome == "pass"
+    assert play(SCENARIO, answers(counts(21, 4, 0)))[0].reason == "input_mismatch"
+
+
 def test_a_fault_of_either_arm_is_the_finding():
     answers = lambda s: error(s, 500, "boom") if s.stream else chat(s, "1", usage=SAME)  # noqa: E731
     assert play(SCENARIO, answers)[0].reason == "upstream_error"

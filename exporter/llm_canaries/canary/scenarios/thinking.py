@@ -69,16 +69,20 @@ class Arm(Struct, frozen=True):
     name: str
     control: Thinking
     exchange: Exchange
+    cap: int | None = None
 
     @property
     def reasoning(self) -> int | None:
         """Reasoning tokens as billed; where they are not told apart, the output that no visible word explains.
 
-        That is a lower bound: no text is more tokens than bytes. None where nothing is counted.
+        That is a lower bound: no text is more tokens than bytes. None where nothing is counted, or more than the cap:
+        such a count is wrong, and nothing follows from it.
         """
         usage, reply = usage_of(self.exchange), self.exchange.reply
         if usage is None or reply is None or usage.reasoning is not None or not usage.output:
             return usage.reasoning if usage is not None else None
+        if self.cap is not None and usage.output > self.cap:
+            return None
         return max(0, usage.output - len(reply.text.encode()) - ANSWER_SLACK)
 
     @property
@@ -107,7 +111,7 @@ def play(case: Case, params: Params, draw: Draw, memory: Memory | None) -> Play[
             return faulted(exchange.fault)
         if exchange.reply is not None and (finding := starved(exchange.reply)) is not None:
             return replace(finding, memory=memory)
-        arms.append(Arm(name, control, exchange))
+        arms.append(Arm(name, control, exchange, cap))
     return judge({arm.name: arm for arm in arms}, params, memory or Memory())
 
 

@@ -133,6 +133,8 @@ def judge_control(case: Case, exchange: Exchange, number: str, finding: Finding)
         assert reply is not None, "an exchange without fault has a reply"
         if starved(reply) is not None:
             return finding
+        if (short := cut(number, reply)) is not None:  # the image is read, and answers are cut
+            return short
         if numbers(reply.text) == [number]:
             return replace(finding, detail=f"{finding.detail}; in a user message the model reads it")
         said = "it is not read in a user message either"

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from llm_canaries.canary.asks import echo_prompt, sending, text_ask
 from llm_canaries.canary.canary import Case, Cost, Finding, Scenario
+from llm_canaries.canary.scenarios.eligibility import same_model
 from llm_canaries.canary.verdict import failed, faulted, passed, undecided
 from llm_canaries.wire import nonce
 from llm_canaries.wire.exchange import Exchange, Play, both
@@ -96,7 +97,7 @@ def _judge_one(exchange: Exchange, arm: str, params: Params) -> Finding | None:
 def _judge_pair(whole: Exchange, streamed: Exchange, params: Params) -> Finding:
     one, other = whole.reply, streamed.reply
     assert one is not None and other is not None and one.usage is not None and other.usage is not None
-    if one.model != other.model:
+    if not same_model(one.model, other.model):  # LiteLLM says its own name of a model one way, the provider's the other
         return undecided(Reason.NOT_COMPARABLE, f"{one.model} answered whole, {other.model} streamed")
     a, b = one.usage, other.usage
     delta = (b.input or 0) - (a.input or 0)

@@ -105,4 +105,5 @@ async def gathered(answer: Answering) -> Whole:
     whole = Whole(status=answer.status, headers=answer.headers, pieces=(body,))
     if not whole.streamed:
         return whole
-    return replace(whole, pieces=tuple(event + b"\n\n" for event in body.split(b"\n\n") if event))
+    blank = b"\r\n\r\n" if b"\r\n\r\n" in body else b"\n\n"  # Google's line ends, or everybody else's
+    return replace(whole, pieces=tuple(event + blank for event in body.split(blank) if event))

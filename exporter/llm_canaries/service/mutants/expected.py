@@ -197,7 +197,7 @@ EXPECTED: Mapping[str, Catches] = {
         NEGOTIATION: {"[cap_too_small]": 1},
         GOOD: {"[cap_too_small]": 8},
         THINKING: {"[cap_too_small]": 4},
-        IMAGE: {"[cap_too_small]": 8, "[control_failed]": 4},
+        IMAGE: {"[cap_too_small]": 12},
         TRIP: {"[cap_too_small]": 8},
         COMPLETION: {"text_differs": 1},
     },
