@@ -4,13 +4,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
-.PHONY: run serve test check fix bench mirror clean
+.PHONY: run serve test interop check fix bench mirror clean
 
 run: .venv/run.stamp
 	@$(BIN)/canaries run
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --ignore tests/interop
+
+# LiteLLM, Portkey and claude-code-router in front of the mirror: what they break, beside tests/interop/expected.yml,
+# which UPDATE=1 writes
+interop: .venv/dev.stamp
+	@.ci/peers
+	UPDATE=$(UPDATE) $(BIN)/python -m pytest -q -s tests/interop
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check exporter tests
