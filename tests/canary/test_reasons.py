@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from llm_canaries.canary import expectations, onboarding
+from llm_canaries.canary import comparison, expectations, onboarding
 from llm_canaries.canary.canary import SharedReason
 from llm_canaries.canary.explain import read_pages
 from llm_canaries.canary.holds import HoldReason
@@ -51,6 +51,7 @@ REASONS: dict[str, type[StrEnum]] = {
     "client_route": client_route.Reason,
     "onboarding": onboarding.Reason,
     "expectations": expectations.Reason,
+    "comparison": comparison.Reason,
 }
 ELSEWHERE = {  # one word for one thing: the page is another's
     "tool_result_image": {"misbound"},

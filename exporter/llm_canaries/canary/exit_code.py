@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 
 from llm_canaries.canary.canary import Outcome, Run, Severity
+from llm_canaries.canary.comparison import Change, Difference
 from llm_canaries.canary.gating import Gated
 from llm_canaries.canary.sequential import Decision
 
@@ -35,3 +36,14 @@ def gate_exit_code(gated: Gated, *, fail_on: Severity, allow_undecided: bool) ->
     decided = any(verdict.decision in (Decision.PASS, Decision.FAIL) for verdict in gated.verdicts)
     undecided = any(verdict.decision is Decision.UNDECIDED for verdict in gated.verdicts)
     return ExitCode.PASSED if allow_undecided or (decided and not undecided) else ExitCode.UNDECIDED
+
+
+def compare_exit_code(
+    differences: Sequence[Difference], *, fail_on: Severity, allow_undecided: bool
+) -> ExitCode:
+    """The code for a comparison: what is worse fails it, nothing to compare is undecided."""
+    worse = [each for each in differences if each.change.worse]
+    if any(each.severity is Severity.CRITICAL or fail_on is Severity.WARNING for each in worse):
+        return ExitCode.FAILED
+    undecided = any(each.change is Change.UNDECIDED for each in differences)
+    return ExitCode.PASSED if allow_undecided or (differences and not undecided) else ExitCode.UNDECIDED

@@ -25,3 +25,17 @@ def read_pages() -> dict[str, Page]:
         if entry.name.endswith(".yml"):
             pages |= convert(yaml.safe_load(entry.read_text(encoding="utf-8")), dict[str, Page])
     return pages
+
+
+def page_text(reason: str, page: Page) -> str:
+    """The page as text; long lines are left to the terminal."""
+    parts = (("Check first", page.check), ("Then", page.do), ("Seen in", page.seen))
+    blocks = [f"{reason}: {page.title}", page.means.strip(), *listed(parts)]
+    if page.attempt:
+        blocks.append(f"See it happen: {page.attempt}")
+    return "\n\n".join(blocks)
+
+
+def listed(parts: tuple[tuple[str, tuple[str, ...]], ...]) -> list[str]:
+    """The headings with their lines; those without lines are left out."""
+    return ["\n".join([f"{heading}:", *(f"  - {line}" for line in lines)]) for heading, lines in parts if lines]

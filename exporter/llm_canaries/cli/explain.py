@@ -6,7 +6,7 @@ from difflib import get_close_matches
 import click
 
 from llm_canaries.alerts.runbook.pages import AlertPage, read_alert_pages
-from llm_canaries.canary.explain import Page, read_pages
+from llm_canaries.canary.explain import listed, page_text, read_pages
 from llm_canaries.cli.settings import USAGE
 
 
@@ -33,20 +33,7 @@ def command(name: str | None) -> None:
         sys.exit(USAGE)
 
 
-def page_text(reason: str, page: Page) -> str:
-    """The page as text; long lines are left to the terminal."""
-    parts = (("Check first", page.check), ("Then", page.do), ("Seen in", page.seen))
-    blocks = [f"{reason}: {page.title}", page.means.strip(), *_listed(parts)]
-    if page.attempt:
-        blocks.append(f"See it happen: {page.attempt}")
-    return "\n\n".join(blocks)
-
-
 def alert_text(name: str, page: AlertPage) -> str:
     """The page of an alert as text."""
-    blocks = [f"{name}: {page.symptom}", page.means.strip(), *_listed((("Check first", page.check), ("Then", page.do)))]
+    blocks = [f"{name}: {page.symptom}", page.means.strip(), *listed((("Check first", page.check), ("Then", page.do)))]
     return "\n\n".join(blocks)
-
-
-def _listed(parts: tuple[tuple[str, tuple[str, ...]], ...]) -> list[str]:
-    return ["\n".join([f"{heading}:", *(f"  - {line}" for line in lines)]) for heading, lines in parts if lines]

@@ -3,8 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import click
 
@@ -16,7 +15,7 @@ from llm_canaries.canary.report.gate import percent
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.cli.loop import loop_factory
 from llm_canaries.cli.progress import showing_gate
-from llm_canaries.config.values import Refused
+from llm_canaries.cli.settings import parsed
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.gate import Order
 from llm_canaries.service.gating import gating
@@ -24,7 +23,6 @@ from llm_canaries.service.settings import Settings
 
 MOST_RUNS = 100_000
 CONFIDENCE = "95%"
-T = TypeVar("T")
 
 
 def rules_of(claims: Sequence[str], by: str | None, confidence: str | None, most: int | None) -> Rules | None:
@@ -35,9 +33,9 @@ def rules_of(claims: Sequence[str], by: str | None, confidence: str | None, most
             if value is not None:
                 raise click.UsageError(f"{option} is for a gate; add --gate 'failures < 5%'")
         return None
-    parsed = [_parsed("--gate", text, parse_claim) for text in claims]
-    sure = _parsed("--confidence", confidence or CONFIDENCE, parse_confidence)
-    return Rules(claims=tuple(dict.fromkeys(parsed)), confidence=sure, by=By(by or By.CANARY), most=most)
+    made = [parsed("--gate", text, parse_claim) for text in claims]
+    sure = parsed("--confidence", confidence or CONFIDENCE, parse_confidence)
+    return Rules(claims=tuple(dict.fromkeys(made)), confidence=sure, by=By(by or By.CANARY), most=most)
 
 
 def groups_of(cases: Sequence[Case], rules: Rules, *, allow_undecided: bool) -> list[Group]:
@@ -101,13 +99,6 @@ def play_gate(settings: Settings, order: Order, rules: Rules, found: Sequence[Gr
                 group.hold(Why.INTERRUPTED, "")
     verdicts = tuple(verdict for group in found for verdict in group.verdicts())
     return ended, Gated(rules=rules, verdicts=verdicts), interrupted
-
-
-def _parsed(option: str, text: str, parse: Callable[[str], T]) -> T:
-    try:
-        return parse(text)
-    except Refused as refused:
-        raise click.UsageError(f"{option}: `{text}` {refused}") from None
 
 
 def _cost(found: Sequence[Group], runs: Sequence[int]) -> tuple[int, int]:

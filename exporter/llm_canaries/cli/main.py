@@ -7,6 +7,7 @@ import click
 
 COMMANDS: Mapping[str, tuple[str, str]] = {  # name: module below cli, one line for --help
     "run": ("run", "Send canaries once and judge the answers; the exit code is the verdict."),
+    "compare": ("compare", "Run the same cases at two gateways and report what got worse."),
     "list": ("list_cases", "List the cases that a configuration means."),
     "show": ("show", "Show one canary: what it asks, of whom, with which parameters."),
     "onboard": ("onboard", "Check a new provider block, watch it, and say whether it is ready for traffic."),

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from llm_canaries.canary.canary import Outcome, Run
+from llm_canaries.canary.comparison import Trial
 from llm_canaries.canary.gating import Group
 from llm_canaries.canary.report.gate import verdict_line
 
@@ -51,6 +52,34 @@ def showing_gate(groups: Sequence[Group]) -> Iterator[tuple[Callable[[Run], None
             progress.update(task, description=f"decided; {runs} runs, {failures} failed")
 
         yield step, lambda group: progress.update(task, advance=len(group.claims))
+
+
+@contextmanager
+def showing_trials(total: int) -> Iterator[Callable[[Trial], None]]:
+    """The value is told each pair that is done."""
+    if not sys.stderr.isatty():
+        yield _plain_trials(total)
+        return
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("pairs", total=total)
+        yield lambda trial: progress.update(task, advance=1)
+
+
+def _plain_trials(total: int) -> Callable[[Trial], None]:
+    done = 0
+
+    def end(trial: Trial) -> None:
+        nonlocal done
+        done += 1
+        case, said = trial.pair.head, []
+        for name, runs in (("base", trial.base), ("head", trial.head)):
+            failed = sum(run.finding.outcome is Outcome.FAIL for run in runs)
+            said.append(f"{name} {failed} of {len(runs)} failed")
+        line = f"[{done}/{total}] {case.canary} {case.model} {case.dialect} stream={case.stream_word}"
+        click.echo(f"{line}: {', '.join(said)}", err=True)
+
+    return end
 
 
 def _plain_gate(total: int) -> Callable[[Group], None]:

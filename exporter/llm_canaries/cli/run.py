@@ -1,20 +1,19 @@
 """`canaries run`: the gate."""
 
 import asyncio
-import os
 import secrets
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from importlib.metadata import version
 
 import click
 from click.core import ParameterSource
 from rich.console import Console
-from rich.table import Table
 
 from llm_canaries.canary.canary import Outcome, Run, Severity
 from llm_canaries.canary.exit_code import ExitCode, exit_code, gate_exit_code
+from llm_canaries.canary.explain import read_pages
 from llm_canaries.canary.gating import By, Gated
 from llm_canaries.canary.load import Wanted
 from llm_canaries.canary.report.evidence import evidence
@@ -23,14 +22,17 @@ from llm_canaries.canary.report.github import annotations, gate_annotations, gat
 from llm_canaries.canary.report.json import json_report
 from llm_canaries.canary.report.junit import gate_junit, junit_report
 from llm_canaries.canary.report.rows import summary
+from llm_canaries.canary.report.sarif import results_of, sarif_report
 from llm_canaries.canary.report.table import remarks, table_report
 from llm_canaries.cli.files import write
 from llm_canaries.cli.gating import MOST_RUNS, forecast, groups_of, play_gate, rules_of
 from llm_canaries.cli.loop import loop_factory
+from llm_canaries.cli.output import print_table, tell_github
 from llm_canaries.cli.progress import showing_progress
 from llm_canaries.cli.settings import chosen_cases, config_option, settings_or_exit, split
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.gate import Order, gate
+from llm_canaries.service.places import Places
 from llm_canaries.service.settings import Settings
 
 INTERRUPTED = 130
@@ -62,6 +64,7 @@ INTERRUPTED = 130
 @click.option("--no-attribution", is_flag=True, help="Do not ask by other ways whose fault a failure is.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the runs as JSON; - is standard output.")
 @click.option("--junit", "junit_file", metavar="FILE", help="Write the runs as JUnit XML; - is standard output.")
+@click.option("--sarif", "sarif_file", metavar="FILE", help="Write failures as SARIF 2.1.0; - is standard output.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every exchange, secrets taken out.")
 def command(
     config: str | None,
@@ -79,6 +82,7 @@ def command(
     no_attribution: bool,
     json_file: str | None,
     junit_file: str | None,
+    sarif_file: str | None,
     verbose: bool,
 ) -> None:
     """Send canaries once and judge the answers.
@@ -107,7 +111,8 @@ def command(
         groups = groups_of(cases, rules, allow_undecided=allow_undecided)
         click.echo(forecast(groups, rules), err=True)
         runs, gated, interrupted = play_gate(settings, order, rules, groups)
-    out = Console(file=sys.stderr if "-" in (json_file, junit_file) else sys.stdout, soft_wrap=True, highlight=False)
+    file = sys.stderr if "-" in (json_file, junit_file, sarif_file) else sys.stdout
+    out = Console(file=file, soft_wrap=True, highlight=False)
     if verbose:
         _show_evidence(out, settings, runs)
     if gated is None:
@@ -116,7 +121,12 @@ def command(
         _show_gate(out, runs, gated)
     write(json_file, json_report(runs, gated))
     write(junit_file, junit_report(runs) if gated is None else gate_junit(gated))
-    _tell_github(runs, gated)
+    if sarif_file is not None:
+        write(sarif_file, _sarif(settings, runs))
+    if gated is None:
+        tell_github(annotations(runs), step_summary(runs))
+    else:
+        tell_github(gate_annotations(gated), gate_step_summary(gated))
     severity = Severity(fail_on)
     if gated is None:
         code = exit_code(runs, fail_on=severity, allow_undecided=allow_undecided)
@@ -161,7 +171,7 @@ def _show_evidence(out: Console, settings: Settings, runs: Sequence[Run]) -> Non
 
 def _show_table(out: Console, settings: Settings, runs: Sequence[Run]) -> None:
     if runs:
-        _print_table(out, table_report(runs))
+        print_table(out, table_report(runs))
     for line in remarks(runs):
         out.print(line)
     out.print(f"{summary(runs)}.")
@@ -169,20 +179,13 @@ def _show_table(out: Console, settings: Settings, runs: Sequence[Run]) -> None:
 
 def _show_gate(out: Console, runs: Sequence[Run], gated: Gated) -> None:
     if gated.verdicts:
-        _print_table(out, gate_table(gated))
+        print_table(out, gate_table(gated))
     for line in gate_remarks(runs):
         out.print(line)
     for told in gate_lines(gated):
         out.print(told, markup=False)
     out.print(f"{summary(runs)}.")
     out.print(f"Gate: {gate_summary(gated)}.", markup=False)
-
-
-def _print_table(out: Console, table: Table) -> None:
-    # a reason is never cut short: a narrow terminal wraps the line
-    needed = out.measure(table, options=out.options.update(max_width=1000)).maximum
-    out.width = max(out.width, needed)
-    out.print(table)
 
 
 def _show_next(out: Console, settings: Settings, runs: Sequence[Run], code: ExitCode) -> None:
@@ -197,12 +200,7 @@ def _show_next(out: Console, settings: Settings, runs: Sequence[Run], code: Exit
         out.print("Next: canaries run -v   # see every exchange", markup=False)
 
 
-def _tell_github(runs: Sequence[Run], gated: Gated | None) -> None:
-    """Annotations and a step summary, where GitHub Actions runs us."""
-    if os.environ.get("GITHUB_ACTIONS") != "true":
-        return
-    for line in annotations(runs) if gated is None else gate_annotations(gated):
-        click.echo(line)
-    if target := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(target).open("a", encoding="utf-8") as file:
-            file.write(step_summary(runs) if gated is None else gate_step_summary(gated))
+def _sarif(settings: Settings, runs: Sequence[Run]) -> str:
+    places = Places(settings)
+    place = {run.case.key: places.of(run.case) for run in runs}
+    return sarif_report(results_of(runs, place), read_pages(), version("llm-canaries"))

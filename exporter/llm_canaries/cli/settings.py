@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeVar
 
 import click
 
@@ -11,9 +11,11 @@ from llm_canaries.canary.canary import Case
 from llm_canaries.canary.load import Wanted, cases
 from llm_canaries.config.problems import ConfigError, Problem
 from llm_canaries.config.schema import Config
+from llm_canaries.config.values import Refused
 from llm_canaries.service.settings import Settings, read_settings
 
 USAGE = 2
+T = TypeVar("T")
 
 config_option = click.option(
     "--config",
@@ -65,3 +67,11 @@ def chosen_cases(settings: Settings, wanted: Wanted) -> list[Case]:
 def split(values: Sequence[str]) -> tuple[str, ...]:
     """The values of a repeatable option that also takes commas."""
     return tuple(word.strip() for value in values for word in value.split(",") if word.strip())
+
+
+def parsed(option: str, text: str, parse: Callable[[str], T]) -> T:
+    """What `text` means to `parse`. Raises UsageError with what is allowed."""
+    try:
+        return parse(text)
+    except Refused as refused:
+        raise click.UsageError(f"{option}: `{text}` {refused}") from None

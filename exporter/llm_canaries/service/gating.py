@@ -28,17 +28,17 @@ async def gating(
     The groups hold what was found, also when this is interrupted.
     """
     async with playing(order, clock=clock, redact=redact, report=report, learn=learn) as play:
-        turns = Turns(play, clock, draw)
+        turns = Turns(play, clock)
         async with asyncio.TaskGroup() as tasks:
             for group in groups:
-                tasks.create_task(_play(group, turns, end))
+                tasks.create_task(_play(group, turns, draw, end))
 
 
 class Turns:
     """Runs one after the other at each gateway, as many at once as it gets asks, and none while it wants a pause."""
 
-    def __init__(self, play: Playing, clock: Clock, draw: Draw) -> None:
-        self._play, self._clock, self._draw = play, clock, draw
+    def __init__(self, play: Playing, clock: Clock) -> None:
+        self._play, self._clock = play, clock
         self._holds = Holds()
         self._turns: dict[str, asyncio.Semaphore] = {}
 
@@ -46,14 +46,14 @@ class Turns:
         """How many of `cases` may run at once; of several gateways the one with the least room sets the pace."""
         return min(self._play.width(case.gateway) for case in cases)
 
-    async def run(self, case: Case, memory: Any) -> Run | str:
+    async def run(self, case: Case, draw: Draw, memory: Any) -> Run | str:
         """The run, or why it was withheld; a pause that came while it waited for its turn holds it as well."""
         turn = self._turns.setdefault(case.gateway, asyncio.Semaphore(self._play.width(case.gateway)))
         async with turn:
             now = self._clock.wall()
             for until in self._holds.of(case.gateway, case.model, now).values():
                 return f"{case.gateway} wants no more asks of {case.model} for {until - now:.0f} s"
-            run = await self._play.run(case, self._draw, memory)
+            run = await self._play.run(case, draw, memory)
             for hold in holds_asked(run, self._clock.wall()):
                 self._holds.add(hold)
             return run
@@ -64,11 +64,11 @@ def holds_asked(run: Run, now: float) -> list[Hold]:
     return [] if run.finding.outcome is Outcome.PASS else holds_after(run, now)
 
 
-async def _play(group: Group, turns: Turns, end: Callable[[Group], None]) -> None:
+async def _play(group: Group, turns: Turns, draw: Draw, end: Callable[[Group], None]) -> None:
     memory: dict[str, Any] = {}
     width = turns.width(group.cases)
     while cases := group.next(width):
-        for found in await asyncio.gather(*(turns.run(case, memory.get(case.key)) for case in cases)):
+        for found in await asyncio.gather(*(turns.run(case, draw, memory.get(case.key)) for case in cases)):
             if isinstance(found, str):
                 group.hold(Why.HELD, found)
             elif holds := holds_asked(found, found.started):

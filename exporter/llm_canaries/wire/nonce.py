@@ -11,11 +11,12 @@ Drawn: TypeAlias = tuple[int, int]
 
 MARK_PREFIX = "cnry-"
 MARK_LENGTH = 10
+LETTERS = 26  # only marks are drawn from so many
 
 
 def mark(draw: Draw) -> str:
     """A mark for one ask, letters only, so that no answer's digits can come from it."""
-    return MARK_PREFIX + "".join(chr(ord("a") + draw(26)) for _ in range(MARK_LENGTH))
+    return MARK_PREFIX + "".join(chr(ord("a") + draw(LETTERS)) for _ in range(MARK_LENGTH))
 
 
 def digits(draw: Draw, count: int) -> str:

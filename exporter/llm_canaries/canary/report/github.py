@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from llm_canaries.canary.canary import Outcome, Run
 from llm_canaries.canary.gating import Gated
+from llm_canaries.canary.report.compared import WORDS, Compared, compared_annotations, compared_summary, where
 from llm_canaries.canary.report.gate import because, gate_summary, probability, stopped, verdict_line
 from llm_canaries.canary.report.rows import summary
 from llm_canaries.canary.sequential import Decision
@@ -67,6 +68,26 @@ def gate_step_summary(gated: Gated) -> str:
         counted = f"{verdict.failures} of {verdict.runs}"
         cells = [verdict.name, verdict.claim.text, counted, probability(verdict), stopped(verdict)]
         lines.append("| " + " | ".join([marks[verdict.decision], *map(_cell, cells)]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def compared_commands(compared: Compared) -> list[str]:
+    """A workflow command for everything that is worse or undecided."""
+    found = compared_annotations(compared.told)
+    return [f"::{level} title={_property(title)}::{_data(text)}" for level, title, text in found]
+
+
+def compared_step_summary(compared: Compared) -> str:
+    """A Markdown table of all differences, the worst first."""
+    lines = [
+        f"### canaries compare: {compared_summary(compared)}",
+        "",
+        "| | canary | case | reason | base | head |",
+        "|---|---|---|---|---|---|",
+    ]
+    for each in compared.told:
+        cells = [WORDS[each.change], each.canary, where(each), each.reason, each.base, each.head]
+        lines.append("| " + " | ".join(map(_cell, cells)) + " |")
     return "\n".join(lines) + "\n"
 
 

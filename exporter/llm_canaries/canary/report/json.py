@@ -15,4 +15,9 @@ def json_report(runs: Sequence[Run], gated: Gated | None = None) -> str:
     value: dict[str, Any] = {"runs": [row(run) for run in runs]}
     if gated is not None:
         value["gate"] = gate_value(gated)
+    return as_json(value)
+
+
+def as_json(value: dict[str, Any]) -> str:
+    """The value, indented, with a final newline."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

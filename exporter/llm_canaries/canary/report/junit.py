@@ -6,7 +6,9 @@ from itertools import groupby
 from xml.etree import ElementTree as ET
 
 from llm_canaries.canary.canary import Outcome, Run
+from llm_canaries.canary.comparison import Change, Difference
 from llm_canaries.canary.gating import Gated, Verdict
+from llm_canaries.canary.report.compared import Compared, line, where
 from llm_canaries.canary.report.gate import because, probability, stopped
 from llm_canaries.canary.report.rows import counts
 from llm_canaries.canary.sequential import Decision
@@ -70,6 +72,37 @@ def _add_verdict(suite: ET.Element, verdict: Verdict) -> None:
             ET.SubElement(element, "skipped", message="nothing to run")
         case Decision.PASS:
             pass
+
+
+def compared_junit(compared: Compared) -> str:
+    """The XML document of a comparison: a suite a canary, a test case a pair, or a measure of all its pairs.
+
+    What is worse is a failure, what is undecided an error, what failed at base as well a skip.
+    """
+    root = ET.Element("testsuites", {"name": "llm-canaries compare"} | _changes(compared.differences))
+    by_canary = sorted(compared.differences, key=lambda each: each.canary)
+    for canary, group in groupby(by_canary, key=lambda each: each.canary):
+        own = list(group)
+        suite = ET.SubElement(root, "testsuite", {"name": _legal(canary)} | _changes(own))
+        for each in own:
+            name = where(each) if each.pair else f"{where(each)} {each.reason}"
+            element = ET.SubElement(suite, "testcase", classname=_legal(canary), name=_legal(name))
+            if (tag := _tag(each)) is not None:
+                ET.SubElement(element, tag, type=_legal(each.reason), message=_legal(line(each)))
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _changes(differences: Sequence[Difference]) -> dict[str, str]:
+    tags = [_tag(each) for each in differences]
+    counts = {"failures": "failure", "errors": "error", "skipped": "skipped"}
+    return {"tests": str(len(tags))} | {name: str(tags.count(tag)) for name, tag in counts.items()}
+
+
+def _tag(difference: Difference) -> str | None:
+    if difference.change.worse:
+        return "failure"
+    return {Change.UNDECIDED: "error", Change.KNOWN: "skipped"}.get(difference.change)
 
 
 def _numbers(runs: Sequence[Run]) -> dict[str, str]:

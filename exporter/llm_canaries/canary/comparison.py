@@ -1,0 +1,328 @@
+"""What got worse from base to head, and what may be chance.
+
+Every case is run at both sides, as a pair, as often as `Plan.rounds` says. A pair that looks worse is run until a
+difference can be proven at all (`more`), and judged once, at the end of it; a difference is worse only if it is
+proven. All tests together are wrong with a probability of at most 1 - confidence, as each gets its share (Bonferroni):
+two a pair (more failures; a reason of its own) and three a canary (failures, latency and tokens over all its cases,
+of the first rounds only: confirmations never enter ratios or latency, DESIGN 5.5). One thing is not repeated: what a
+refusal, a rate limit or a cooldown said, for asking again would change the gateway's state (`may_confirm`).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+from statistics import median
+
+from msgspec import Struct
+
+from llm_canaries.canary.canary import Case, Outcome, Run, Severity
+from llm_canaries.canary.exact import Table, enough_runs, fisher, sign_test
+from llm_canaries.canary.holds import HoldReason, may_confirm
+from llm_canaries.canary.scenarios.table import SCENARIOS
+
+LIKELY = 0.05  # a growth that is more likely by chance is not even told
+LEAST_SECONDS = 0.01  # a median that grew by less is nobody's concern, however sure it is
+
+
+class Reason(StrEnum):
+    """What is worse at head without a failure."""
+
+    NO_LONGER_TESTED = "no_longer_tested"
+    SLOWER = "slower"
+    COSTLIER = "costlier"
+
+
+class Change(StrEnum):
+    """What became of a pair, or of all pairs of a canary; the first four are worse."""
+
+    NEW = "new_failure"
+    CHANGED = "changed_reason"
+    LOST = "no_longer_tested"
+    GROWN = "grown"
+    KNOWN = "known"
+    FIXED = "fixed"
+    CHANCE = "chance"
+    GAINED = "newly_tested"
+    UNDECIDED = "undecided"
+    SAME = "same"
+
+    @property
+    def worse(self) -> bool:
+        """Whether head is worse than base."""
+        return self in (Change.NEW, Change.CHANGED, Change.LOST, Change.GROWN)
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """How much is run, and what counts: `latency` and `tokens` are the growth of a median from which it matters."""
+
+    rounds: int
+    confidence: float
+    latency: float
+    tokens: float
+
+
+class Pair(Struct, frozen=True):
+    """One case at both sides."""
+
+    base: Case
+    head: Case
+
+
+class Trial(Struct, frozen=True):
+    """The runs of a pair, the n-th of either side with the same draws; `held` is why there are not more."""
+
+    pair: Pair
+    base: tuple[Run, ...] = ()
+    head: tuple[Run, ...] = ()
+    held: str = ""
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """What became of one pair, or of a canary as a whole (`pair` None): counts of either side, and the chance of it.
+
+    `scenario` and `reason` name the rule. `p` is None where nothing was tested.
+    """
+
+    change: Change
+    canary: str
+    scenario: str
+    severity: Severity
+    pair: Pair | None
+    reason: str = ""
+    base: str = ""
+    head: str = ""
+    p: float | None = None
+    detail: str = ""
+
+
+class Matched(Struct, frozen=True):
+    """The pairs, and the cases that only one side has."""
+
+    pairs: tuple[Pair, ...]
+    base_only: tuple[Case, ...]
+    head_only: tuple[Case, ...]
+
+
+def match(base: Sequence[Case], head: Sequence[Case], key: Callable[[Case], object]) -> Matched:
+    """The cases that have the same `key` at both sides."""
+    others = {key(case): case for case in head}
+    own = {key(case) for case in base}
+    return Matched(
+        tuple(Pair(case, others[key(case)]) for case in base if key(case) in others),
+        tuple(case for case in base if key(case) not in others),
+        tuple(case for case in head if key(case) not in own),
+    )
+
+
+def level(plan: Plan, pairs: Sequence[Pair]) -> float:
+    """The share of each test in the chance to be wrong at all."""
+    return (1 - plan.confidence) / (2 * len(pairs) + 3 * len({pair.base.canary for pair in pairs}))
+
+
+def more(trial: Trial, plan: Plan, share: float) -> int:
+    """How many more rounds the pair needs: none unless head looks worse, and could still be proven to be."""
+    rounds = len(trial.head)
+    if rounds < plan.rounds:
+        return plan.rounds - rounds
+    left = enough_runs(share) - rounds
+    if left <= 0 or trial.held or not _looks_worse(trial) or not _confirmable(trial):
+        return 0
+    # were all the rest to fail at head, and none at base
+    hopes = [_table(trial, left=left), *(_table(trial, reason, left=left) for reason in _reasons(trial.head))]
+    return left if min(fisher([hope]) for hope in hopes) <= share else 0
+
+
+def compare(trials: Sequence[Trial], plan: Plan) -> list[Difference]:
+    """What became of every pair, then of every canary where that says more."""
+    share = level(plan, [trial.pair for trial in trials])
+    found = [_pair(trial, share) for trial in trials]
+    by_canary: dict[str, list[Trial]] = {}
+    for trial in trials:
+        by_canary.setdefault(trial.pair.base.canary, []).append(trial)
+    told = {each.canary for each in found if each.change is Change.NEW}
+    for canary, own in by_canary.items():
+        if canary not in told:
+            found += _failing(own, plan, share)
+        found += _grown(own, plan, share)
+    return found
+
+
+def _pair(trial: Trial, share: float) -> Difference:
+    base, head = _decided(trial.base), _decided(trial.head)
+    if not base or not head:
+        return _untested(trial, bool(base), bool(head))
+    table = _table(trial)
+    reasons = _reasons(trial.head)
+    p, reason = fisher([table]), next(iter(reasons), "")
+    if table.head_failures and p <= share:
+        return _difference(Change.NEW, trial, reason, p)
+    if (proven := next((each for each in reasons if _proves_itself(trial, each)), None)) is not None:
+        return _difference(Change.NEW, trial, proven, None, "proven by the canary's own test over its runs")
+    if reasons and not _confirmable(trial) and not table.base_failures:
+        told = "asked once only: to ask again would change the gateway's own state"
+        return _difference(Change.NEW, trial, reason, None, told)
+    for each in reasons:
+        own = min(1.0, fisher([_table(trial, each)]) * len(reasons))
+        if own <= share:
+            return _difference(Change.CHANGED, trial, each, own)
+    if reasons:
+        return _difference(Change.KNOWN if table.base_failures else Change.CHANCE, trial, reason, p)
+    if table.base_failures:
+        return _difference(Change.FIXED, trial, next(iter(_reasons(trial.base))), None)
+    return _difference(Change.SAME, trial, "", None)
+
+
+def _untested(trial: Trial, base: bool, head: bool) -> Difference:
+    """The difference of a pair of which one side at least was not decided."""
+    skipped = [each and all(run.finding.outcome is Outcome.SKIP for run in each) for each in (trial.base, trial.head)]
+    if all(skipped):
+        return _difference(Change.SAME, trial, "", None)
+    if base and skipped[1]:
+        return _difference(Change.LOST, trial, Reason.NO_LONGER_TESTED, None, _said(trial.head))
+    if skipped[0] and head:
+        reason = next(iter(_reasons(trial.head)), "")
+        return _difference(Change.GAINED, trial, reason, None, "there is nothing at base to compare it with")
+    silent = trial.head if base or skipped[0] else trial.base
+    reason = HoldReason.RETRY_AFTER if trial.held else _reason(silent)
+    return _difference(Change.UNDECIDED, trial, reason, None, trial.held or _said(silent))
+
+
+def _failing(trials: Sequence[Trial], plan: Plan, share: float) -> Iterable[Difference]:
+    """More failures over all cases of a canary, where no case alone proves it."""
+    tables = [_table(_first(trial, plan)) for trial in trials]
+    p = fisher([table for table in tables if table.base_runs and table.head_runs])
+    if p <= share:
+        reasons = Counter(each for trial in trials for each in _reasons(trial.head).elements())
+        yield _overall(
+            Change.NEW,
+            trials,
+            reasons.most_common(1)[0][0],
+            f"{sum(table.base_failures for table in tables)} of {sum(table.base_runs for table in tables)} failed",
+            f"{sum(table.head_failures for table in tables)} of {sum(table.head_runs for table in tables)} failed",
+            p,
+            "over all cases together",
+        )
+
+
+def _grown(trials: Sequence[Trial], plan: Plan, share: float) -> Iterable[Difference]:
+    """Latency and tokens of a canary: the runs with the same draws that passed at both sides, side by side."""
+    both = [
+        (base, head)
+        for trial in trials
+        for base, head in zip(trial.base[: plan.rounds], trial.head[: plan.rounds], strict=False)
+        if base.finding.outcome is Outcome.PASS and head.finding.outcome is Outcome.PASS
+    ]
+    latencies = [(b.latency, h.latency) for b, h in both if b.latency and h.latency]
+    tokens = [(_tokens(b), _tokens(h)) for b, h in both if _tokens(b) and _tokens(h)]
+    yield from _growth(trials, Reason.SLOWER, latencies, plan.latency, share)
+    yield from _growth(trials, Reason.COSTLIER, [(float(b), float(h)) for b, h in tokens], plan.tokens, share)
+
+
+def _growth(
+    trials: Sequence[Trial], reason: Reason, values: Sequence[tuple[float, float]], least: float, share: float
+) -> Iterable[Difference]:
+    if not values:
+        return
+    growth = median(head / base for base, head in values) - 1
+    base, head = median(base for base, _ in values), median(head for _, head in values)
+    if growth < least or (reason is Reason.SLOWER and head - base < LEAST_SECONDS):
+        return
+    rose, fell = sum(head > base for base, head in values), sum(head < base for base, head in values)
+    p, told = sign_test(rose, fell), f"{growth:+.0%} in {len(values)} runs, {rose} of them more"
+    if p > LIKELY:
+        return
+    words = [_seconds(each) if reason is Reason.SLOWER else f"{each:.0f} tokens" for each in (base, head)]
+    yield _overall(Change.GROWN if p <= share else Change.CHANCE, trials, reason, words[0], words[1], p, told)
+
+
+def _first(trial: Trial, plan: Plan) -> Trial:
+    return Trial(trial.pair, trial.base[: plan.rounds], trial.head[: plan.rounds])
+
+
+def _decided(runs: Sequence[Run]) -> list[Run]:
+    return [run for run in runs if run.finding.outcome.decided]
+
+
+def _reasons(runs: Sequence[Run]) -> Counter[str]:
+    """How often the runs failed for which reason, the most frequent first."""
+    counts = Counter(str(run.finding.reason) for run in runs if run.finding.outcome is Outcome.FAIL)
+    return Counter(dict(counts.most_common()))
+
+
+def _table(trial: Trial, reason: str = "", *, left: int = 0) -> Table:
+    """Failures (for `reason`, or any), with `left` more runs that fail at head alone."""
+    base, head = _decided(trial.base), _decided(trial.head)
+    counts = [_reasons(runs)[reason] if reason else _reasons(runs).total() for runs in (base, head)]
+    return Table(counts[0], len(base) + left, counts[1] + left, len(head) + left)
+
+
+def _looks_worse(trial: Trial) -> bool:
+    tables = [_table(trial, reason) for reason in ("", *_reasons(trial.head))]
+    return any(each.head_failures * each.base_runs > each.base_failures * each.head_runs for each in tables)
+
+
+def _proves_itself(trial: Trial, reason: str) -> bool:
+    """Whether a canary gives this reason only once many of its runs have proven it, and did not so at base."""
+    return reason in SCENARIOS[trial.pair.head.scenario].slow and reason not in _reasons(trial.base)
+
+
+def _confirmable(trial: Trial) -> bool:
+    return all(may_confirm(run) for run in trial.head if run.finding.outcome is Outcome.FAIL)
+
+
+def _reason(runs: Sequence[Run]) -> str:
+    return str(runs[-1].finding.reason) if runs else ""
+
+
+def _said(runs: Sequence[Run]) -> str:
+    return f"{runs[-1].finding.reason}: {runs[-1].finding.detail}" if runs else ""
+
+
+def _tokens(run: Run) -> int:
+    return run.tokens.get("input", 0) + run.tokens.get("output", 0)
+
+
+def _seconds(value: float) -> str:
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
+
+
+def _counted(runs: Sequence[Run]) -> str:
+    decided = _decided(runs)
+    return f"{_reasons(decided).total()} of {len(decided)} failed" if decided else "not decided"
+
+
+def _difference(change: Change, trial: Trial, reason: str, p: float | None, detail: str = "") -> Difference:
+    case = trial.pair.head
+    shown = trial.base if change is Change.FIXED else trial.head
+    failing = [run for run in shown if run.finding.outcome is Outcome.FAIL and run.finding.reason == reason]
+    return Difference(
+        change=change,
+        canary=case.canary,
+        scenario=case.scenario,
+        severity=case.severity,
+        pair=trial.pair,
+        reason=str(reason),
+        base=_counted(trial.base),
+        head=_counted(trial.head),
+        p=p,
+        detail="; ".join(each for each in (detail, failing[0].finding.detail if failing else "") if each),
+    )
+
+
+def _overall(
+    change: Change, trials: Sequence[Trial], reason: str, base: str, head: str, p: float, detail: str
+) -> Difference:
+    case = trials[0].pair.head
+    severity = case.severity if change is Change.NEW else Severity.WARNING
+    return Difference(
+        change=change,
+        canary=case.canary,
+        scenario=case.scenario,
+        severity=severity,
+        pair=None,
+        reason=str(reason),
+        base=base,
+        head=head,
+        p=p,
+        detail=detail,
+    )

@@ -1,0 +1,92 @@
+"""Plays pairs of cases at two gateways: by turns, with the same draws, never both at once."""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llm_canaries.canary.canary import Case, Run
+from llm_canaries.canary.comparison import Pair, Plan, Trial, level, more
+from llm_canaries.proxy.clock import Clock
+from llm_canaries.service.gate import Order, playing
+from llm_canaries.service.gating import Turns
+from llm_canaries.wire.nonce import LETTERS, Draw
+
+SEEDS = 2**62
+
+
+async def comparing(
+    orders: tuple[Order, Order],
+    pairs: Sequence[Pair],
+    plan: Plan,
+    *,
+    clock: Clock,
+    draw: Draw,
+    redact: tuple[Callable[[str], str], Callable[[str], str]],
+    learn: tuple[Callable[[str], None], Callable[[str], None]],
+    end: Callable[[Trial], None],
+) -> list[Trial]:
+    """The trial of every pair, in their order; `orders`, `redact` and `learn` are base's and head's.
+
+    `end` is told each trial that is done.
+    """
+    base, head = orders
+    async with (
+        playing(base, clock=clock, redact=redact[0], report=_untold, learn=learn[0]) as at_base,
+        playing(head, clock=clock, redact=redact[1], report=_untold, learn=learn[1]) as at_head,
+    ):
+        sides = (Turns(at_base, clock), Turns(at_head, clock))
+        cases = ([pair.base for pair in pairs], [pair.head for pair in pairs])
+        # both may stand before one provider, whose credential has one ask in flight
+        width = min(side.width(own) for side, own in zip(sides, cases, strict=True)) if pairs else 1
+        at_once, share = asyncio.Semaphore(width), level(plan, pairs)
+
+        async def play(pair: Pair) -> Trial:
+            trial = await _play(pair, sides, plan, share, at_once, draw)
+            end(trial)
+            return trial
+
+        async with asyncio.TaskGroup() as tasks:
+            started = [tasks.create_task(play(pair)) for pair in pairs]
+        return [task.result() for task in started]
+
+
+def _untold(run: Run) -> None:
+    """A run is told with its trial."""
+
+
+async def _play(
+    pair: Pair, sides: tuple[Turns, Turns], plan: Plan, share: float, at_once: asyncio.Semaphore, draw: Draw
+) -> Trial:
+    trial, memory = Trial(pair), [None, None]
+    while not trial.held and (rounds := more(trial, plan, share)):
+        for _ in range(rounds):
+            async with at_once:
+                trial = await _round(trial, sides, memory, draw)
+            if trial.held or (len(trial.head) >= plan.rounds and not more(trial, plan, share)):
+                break
+    return trial
+
+
+async def _round(trial: Trial, sides: tuple[Turns, Turns], memory: list[Any], draw: Draw) -> Trial:
+    """One run more at each side, head first in every second round: whoever warms something up takes turns."""
+    seed, rounds = draw(SEEDS), len(trial.head)
+    cases: tuple[Case, Case] = (trial.pair.base, trial.pair.head)
+    found: dict[int, Run] = {}
+    for side in (0, 1) if rounds % 2 == 0 else (1, 0):
+        run = await sides[side].run(cases[side], paired(seed, draw), memory[side])
+        if isinstance(run, str):
+            return Trial(trial.pair, trial.base, trial.head, run)
+        memory[side] = run.finding.memory
+        found[side] = run
+    return Trial(trial.pair, (*trial.base, found[0]), (*trial.head, found[1]))
+
+
+def paired(seed: int, draw: Draw) -> Draw:
+    """A draw of the same numbers and pictures for both sides of a pair, but of marks of their own.
+
+    A mark finds an ask in the mirror's records, and stands at the head of every prompt: no cache behind both gateways
+    can answer head with what it kept for base.
+    """
+    numbers = random.Random(seed)  # noqa: S311  # nothing to guess that `draw` has not drawn
+    return lambda below: draw(below) if below == LETTERS else numbers.randrange(below)
