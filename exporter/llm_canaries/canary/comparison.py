@@ -116,7 +116,8 @@ def match(base: Sequence[Case], head: Sequence[Case], key: Callable[[Case], obje
 
 def level(plan: Plan, pairs: Sequence[Pair]) -> float:
     """The share of each test in the chance to be wrong at all."""
-    return (1 - plan.confidence) / (2 * len(pairs) + 3 * len({pair.base.canary for pair in pairs}))
+    tests = 2 * len(pairs) + 3 * len({pair.base.canary for pair in pairs})
+    return (1 - plan.confidence) / max(1, tests)
 
 
 def more(trial: Trial, plan: Plan, share: float) -> int:
