@@ -94,7 +94,7 @@ def compared_table(compared: Compared) -> Table:
         table.add_column(column, no_wrap=True)
     for each in compared.told:
         word = Text(WORDS[each.change], "bold red" if each.change.worse else _STYLES.get(each.change, "dim"))
-        chance = "" if each.p is None else chance_of(each.p)
+        chance = "" if each.p is None or each.change is Change.KNOWN else chance_of(each.p)
         plain = (each.canary, where(each), each.reason, each.base, each.head, chance)
         table.add_row(word, *(Text(cell) for cell in plain))
     return table
