@@ -144,7 +144,8 @@ def test_interrupting_tells_of_the_pairs_that_had_ended(folder):
     arguments = [sys.executable, "-m", "llm_canaries", "compare", "healthy", "hidden"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(arguments, text=True, cwd=folder, **pipes) as started:
-        time.sleep(3)
+        started.stderr.readline()  # the forecast: now it begins
+        time.sleep(1)
         started.send_signal(signal.SIGINT)
         out, err = started.communicate(timeout=10)
     assert started.returncode == 130

@@ -84,7 +84,8 @@ def test_interrupting_tells_what_was_found(tmp_path):
     arguments = [sys.executable, "-m", "llm_canaries", *GATE, "--model", "mirror/hang", "--select", "known-good"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(arguments, text=True, cwd=tmp_path, **pipes) as started:
-        time.sleep(2)
+        started.stderr.readline()  # the forecast: now it begins
+        time.sleep(1)
         started.send_signal(signal.SIGINT)
         out, err = started.communicate(timeout=10)
     assert started.returncode == 130
