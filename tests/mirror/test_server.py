@@ -11,15 +11,17 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from llm_canaries.mirror.carry import scripted_frames
 from llm_canaries.mirror.server import MOST_REQUEST_BYTES, Mirror, serving
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.transport import new_session
 from llm_canaries.wire.dialects import DIALECTS
 from llm_canaries.wire.fault import FaultReason
 from llm_canaries.wire.fault_reading import read_fault
-from llm_canaries.wire.message import Ask, Message, Text
+from llm_canaries.wire.message import Ask, Finish, Message, Reply, Text
 from llm_canaries.wire.profile import Profile
 from llm_canaries.wire.quota_reading import read_quota
+from llm_canaries.wire.script import Script
 
 MARK = "cnry-abcdefghij"
 NOW = 1_700_000_000.0
@@ -61,6 +63,9 @@ async def test_lines_end_as_the_provider_s_own(name: str, mirror_url: str, sessi
         said = await response.read()
     end = b"\r\n" if name == "gemini" else b"\n"  # Google's; recordings of real answers have them
     assert said.endswith(end + end) and said.count(b"\n") == said.count(end)
+    reply = Reply(dialect="mirror", id="r", model="m", created=1, content=(Text("4711"),), finish=Finish.STOP)
+    for frame in scripted_frames(DIALECTS[name], Script(reply=reply), usage=True):
+        assert frame.endswith(end + end) and frame.count(b"\n") == frame.count(end)
 
 
 MALFORMED = [

@@ -36,11 +36,11 @@ def scripted_frames(dialect: Dialect, script: Script, *, usage: bool) -> list[by
     if not isinstance(head, Head):
         return []
     writer = dialect.writer(replace(head, dialect=dialect.name))
-    return [frame for event in events if (frame := writer.feed(event))]
+    return _lines(dialect, [frame for event in events if (frame := writer.feed(event))])
 
 
 def answer_frames(dialect: Dialect, reply: Reply, row: Misbehaviour, *, usage: bool) -> list[bytes]:
-    """`reply` as the frames of a stream; without `usage` a chat stream says none. Lines end as the provider's."""
+    """`reply` as the frames of a stream; without `usage` a chat stream says none."""
     events: Sequence[Event] = list(_events(reply))
     if not usage:
         events = [event for event in events if not isinstance(event, UsageSeen)]
@@ -53,10 +53,12 @@ def answer_frames(dialect: Dialect, reply: Reply, row: Misbehaviour, *, usage: b
     writer = dialect.writer(replace(head, dialect=dialect.name))
     written = [frame for event in events if (frame := writer.feed(event))]
     bent = [_bent(frame, row) for frame in written] if row.body is not None else written
-    frames = list(row.frames(split(b"".join(bent)))) if row.frames is not None else bent
-    if dialect.name == "gemini":  # Google ends lines with CRLF (recordings), and Portkey 1.15 finds no others
-        return [frame.replace(b"\n", b"\r\n") for frame in frames]
-    return frames
+    return _lines(dialect, list(row.frames(split(b"".join(bent)))) if row.frames is not None else bent)
+
+
+def _lines(dialect: Dialect, frames: list[bytes]) -> list[bytes]:
+    """The frames with lines that end as the provider's own: Google's in CRLF (recordings), and Portkey finds no others."""
+    return [frame.replace(b"\n", b"\r\n") for frame in frames] if dialect.name == "gemini" else frames
 
 
 def _events(reply: Reply) -> Iterator[Event]:
