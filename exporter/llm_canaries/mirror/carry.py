@@ -57,7 +57,7 @@ def answer_frames(dialect: Dialect, reply: Reply, row: Misbehaviour, *, usage: b
 
 
 def _lines(dialect: Dialect, frames: list[bytes]) -> list[bytes]:
-    """The frames with lines that end as the provider's own: Google's in CRLF (recordings), and Portkey finds no others."""
+    """The frames with lines that end as the provider's own: Google's in CRLF (recordings), which Portkey needs."""
     return [frame.replace(b"\n", b"\r\n") for frame in frames] if dialect.name == "gemini" else frames
 
 
