@@ -1,6 +1,7 @@
 """From a fault to the phone: canaries, ledger, rules, incidents, outbox and a real Apprise URL, turn by turn."""
 
 import asyncio
+import re
 from contextlib import asynccontextmanager
 
 import pytest
@@ -104,7 +105,7 @@ async def test_one_opened_one_escalated_one_resolved(tmp_path, clock, draw):
         assert "2 of 3" in message
         assert "upstream_error" in message
         assert "First: " in message
-        assert "/api/v1/runs/" in message
+        assert re.search(r"Evidence: canaries evidence [1-9]\d* --url http://127\.0\.0\.1:9877\n", message)
         assert turns.sidecar.board.get(turns.sidecar.board.slot("llm_sidecar_incidents", level="critical")) == 0
 
 

@@ -10,9 +10,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from llm_canaries.canary.canary import Outcome
+from llm_canaries.canary.evidence.judgement import said
+from llm_canaries.canary.evidence.keep import evidence_of
+from llm_canaries.canary.evidence.pack import pack, unpack
+from llm_canaries.canary.evidence.replay import replay
 from llm_canaries.canary.load import Wanted, cases
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.config.load import load
+from llm_canaries.config.secrets import Redactor
 from llm_canaries.mirror.misbehaviour import MISBEHAVIOURS
 from llm_canaries.mirror.server import Mirror
 from llm_canaries.proxy.clock import Clock
@@ -41,6 +46,7 @@ from llm_canaries.service.settings import known, read_settings, shipped
 from llm_canaries.wire.dialects import DIALECTS
 
 LIMITS = "limits: {connect: 1s, first_byte: 1s, idle: 1s, total: 5s}"
+NOTHING = Redactor(())
 EMBEDDED = f"gateways: {{it: {{kind: embedded, models: [mirror/healthy], {LIMITS}}}}}"
 
 # what each fault must be caught as is shipped: llm_canaries/service/mutants/expected.py
@@ -86,20 +92,46 @@ def test_the_matrix_is_the_one_expected():
 
 
 @pytest.fixture(scope="module")
-def caught(request):
-    """What became of every mutant that this session tests, all played together: they wait more than they work."""
-    wanted = {item.callspec.params["mutant"] for item in request.session.items if item.originalname == "test_fault"}
+def played(request):
+    """What became of every mutant that this session tests, all played together: they wait more than they work.
+
+    With it the evidence of every run, as it is stored, and what was found then.
+    """
+    ours = [item for item in request.session.items if item.originalname in ("test_fault", "test_replay")]
+    wanted = {item.callspec.params["mutant"] for item in ours}
     mutants = [mutant for mutant in catalogue() if mutant.name in wanted]
     clock, draw = Clock(time.monotonic, time.time), random.Random(20260101).randrange
-    work = play(mutants, settings=bench_settings(), without=(), clock=clock, draw=draw, report=lambda caught: None)
+    kept = {name: [] for name in wanted}
+
+    def keep(mutant, runs):
+        for each in runs:
+            stored = pack(evidence_of(each, NOTHING, program="test"))
+            kept[mutant.name].append((stored, said(each.judged or each.finding, NOTHING)))
+
+    work = play(
+        mutants, settings=bench_settings(), without=(), clock=clock, draw=draw, report=lambda caught: None, see=keep
+    )
     with asyncio.Runner() as runner:
-        return {each.mutant.name: each for each in runner.run(work)}
+        return {each.mutant.name: (each, kept[each.mutant.name]) for each in runner.run(work)}
 
 
 @pytest.mark.parametrize("mutant", [mutant.name for mutant in catalogue()])
-def test_fault(mutant, caught):
-    assert caught[mutant].differences == []
-    assert not caught[mutant].missed
+def test_fault(mutant, played):
+    caught, _ = played[mutant]
+    assert caught.differences == []
+    assert not caught.missed
+
+
+@pytest.mark.parametrize("mutant", [mutant.name for mutant in catalogue()])
+async def test_replay(mutant, played):
+    """The evidence of every scenario under every fault, read back and judged again, gives the same finding."""
+    _, kept = played[mutant]
+    assert len(kept) >= sum(CELLS.values())
+    for stored, finding in kept:
+        evidence = unpack(stored)
+        assert evidence.judged == finding
+        again = await replay(evidence, SCENARIOS)
+        assert (again.finding, again.unused) == (finding, 0), (evidence.case.key, evidence.decision)
 
 
 async def test_every_reason_of_a_failure_names_a_domain(clock, draw):

@@ -63,7 +63,9 @@ def test_pages(healthy):
     assert status == 200
     assert "All well: 47 cases" in page
     run = healthy.cases()[0]["run"]
-    assert f'"id": {run}' in healthy.get(f"/api/v1/runs/{run}")[1]
+    kept = json.loads(healthy.get(f"/api/v1/runs/{run}")[1])
+    assert (kept["id"], kept["outcome"], kept["evidence"]["finding"]["outcome"]) == (run, "pass", "pass")
+    assert json.loads(healthy.get("/api/v1/runs")[1]) == {"runs": []}
     assert healthy.get("/api/v1/runs/999999")[0] == 404
     assert healthy.get("/api/v1/runs/nonsense")[0] == 404
     assert healthy.get("/-/reload")[0] == 405
@@ -102,6 +104,30 @@ def test_state_and_ratios_survive_kill_9_and_counters_do_not(tmp_path):
         assert case["windows"]["recent"]["failures"] >= 1
         first = served.value("llm_canary_runs_total", outcome="fail")
         assert first <= case["windows"]["recent"]["runs"], "a counter is never restored"
+
+
+def test_evidence_is_read_beside_the_sidecar_that_writes_it(tmp_path):
+    """By its state and by its URL: the same words, and the same judgement again."""
+    with serving(tmp_path, FAST.replace("MODEL", "mirror/wrong-answer")) as served:
+        number = wait_until(lambda: served.cases()[0]["run"])
+        places = ["--state", str(tmp_path / "state")], ["--url", served.url]
+        for command, code in ((["evidence", str(number)], 0), (["replay", str(number)], 0), (["evidence", "0"], 2)):
+            told = [asked(*command, *place, cwd=tmp_path) for place in places]
+            assert [each.returncode for each in told] == [code, code], told
+            assert command[1] == "0" or told[0].stdout == told[1].stdout
+            assert all(bool(each.stderr) == (code != 0) for each in told)
+        listed = [asked("evidence", "--json", *place, cwd=tmp_path).stdout for place in places]
+        rows = [json.loads(each)["runs"] for each in listed]
+        assert {row["reason"] for each in rows for row in each} == {"wrong_answer"}
+        assert number in {row["id"] for row in rows[0]} & {row["id"] for row in rows[1]}
+    after = asked("evidence", str(number), *places[1], cwd=tmp_path)
+    assert (after.returncode, after.stdout) == (2, "")
+    assert after.stderr.startswith(f"{served.url}: no sidecar answers: ")
+
+
+def asked(*arguments, cwd):
+    command = [sys.executable, "-m", "llm_canaries", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=60)
 
 
 def test_a_failure_is_confirmed_and_the_confirmation_is_in_no_ratio(tmp_path):

@@ -23,7 +23,7 @@ from state_rows import run_row
 async def main():
     database = Database.open(Path(sys.argv[1]))
     while True:
-        print(await database.do(add_run, run_row(), "evidence"), flush=True)
+        print(await database.do(add_run, run_row(), b"evidence"), flush=True)
 
 asyncio.run(main())
 """

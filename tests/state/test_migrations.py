@@ -29,9 +29,9 @@ async def test_every_version_leads_to_the_newest(tmp_path: Path, old: int) -> No
     migrate(connection, MIGRATIONS[:old])
     connection.close()
     database = Database.open(folder)
-    id = await database.do(add_run, run_row(), "kept")
+    id = await database.do(add_run, run_row(), b"kept")
     found = await database.do(read_run, id)
-    assert found is not None and found[1] == "kept"
+    assert found is not None and found[1] == b"kept"
     assert await database.do(version) == len(MIGRATIONS)
     fresh = sqlite3.connect(":memory:")
     migrate(fresh)
@@ -41,12 +41,24 @@ async def test_every_version_leads_to_the_newest(tmp_path: Path, old: int) -> No
 
 
 async def test_what_is_stored_survives_a_step(database: Database) -> None:
-    id = await database.do(add_run, run_row(), "kept")
+    id = await database.do(add_run, run_row(), b"kept")
     before = await database.do(read_run, id)
     await database.do(migrate, (*MIGRATIONS, NEXT))
     assert await database.do(version) == len(MIGRATIONS) + 1
     assert await database.do(read_run, id) == before
     assert await database.do(lambda c: c.execute("SELECT id, mood FROM runs").fetchall()) == [(id, "calm")]
+
+
+async def test_evidence_that_an_older_version_kept_stays_readable(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / FILE, isolation_level=None)
+    migrate(connection, MIGRATIONS[:2])
+    id = add_run(connection, run_row())
+    connection.execute("INSERT INTO evidence VALUES (?, 8, 'what was')", (id,))
+    connection.close()
+    database = Database.open(tmp_path)
+    found = await database.do(read_run, id)
+    assert found is not None and found[1] == "what was"
+    await database.close()
 
 
 async def test_a_step_that_fails_changes_nothing(database: Database) -> None:

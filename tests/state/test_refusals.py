@@ -41,15 +41,15 @@ except StateError as error:
 LIMITED = PRELUDE + """
 async def main():
     database = Database.open(folder)
-    first = await database.do(add_run, run_row(), "small")
+    first = await database.do(add_run, run_row(), b"small")
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
     try:
-        await database.do(add_run, run_row(), "x" * 1_000_000)
+        await database.do(add_run, run_row(), b"x" * 1_000_000)
     except StateError as error:
         print(error)
     print(database.failures)
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    second = await database.do(add_run, run_row(), "x" * 1_000_000)
+    second = await database.do(add_run, run_row(), b"x" * 1_000_000)
     print([row.id for row in await database.do(runs_since, 0.0)] == [first, second])
     await database.close()
 
@@ -194,11 +194,11 @@ def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
 
 async def test_a_full_disk_loses_nothing_that_was_stored(database: Database) -> None:
     for _ in range(5):
-        await database.do(add_run, run_row(), "small")
+        await database.do(add_run, run_row(), b"small")
     pages = await database.do(lambda c: c.execute("PRAGMA page_count").fetchone()[0])
     await database.do(lambda c: c.execute(f"PRAGMA max_page_count = {pages + 2}").fetchall())
     with pytest.raises(StateError) as caught:
-        await database.do(add_run, run_row(), "x" * 100_000)
+        await database.do(add_run, run_row(), b"x" * 100_000)
     assert str(caught.value) == (
         f"{database.file} has no room left (database or disk is full). "
         "Free some space on its disk; what was stored before is still there."
@@ -206,7 +206,7 @@ async def test_a_full_disk_loses_nothing_that_was_stored(database: Database) -> 
     assert database.failures == 1
     assert len(await database.do(runs_since, 0.0)) == 5
     await database.do(lambda c: c.execute("PRAGMA max_page_count = 100000").fetchall())
-    await database.do(add_run, run_row(), "x" * 100_000)
+    await database.do(add_run, run_row(), b"x" * 100_000)
     assert len(await database.do(runs_since, 0.0)) == 6
 
 

@@ -156,8 +156,9 @@ TOKEN_KINDS = ("input", "output", "reasoning", "cache_read", "cache_write")
 class Run(Struct, frozen=True, kw_only=True):
     """One execution of a case, with its evidence; `latency` is that of its first exchange, in seconds.
 
-    `steps` are how many of `answers` each step brought, `drawn` the numbers that were drawn, each with its bound,
-    `remembered` the memory that went in.
+    `judged` is what the scenario itself found, before evidence from elsewhere changed `finding`. `steps` are how many
+    of `answers` each step brought, `drawn` the numbers that were drawn, each with its bound, `remembered` the memory
+    that went in. `number` is the one under which it is stored, 0 where it is not.
     """
 
     case: Case
@@ -167,6 +168,8 @@ class Run(Struct, frozen=True, kw_only=True):
     steps: tuple[int, ...] = ()
     drawn: tuple[Drawn, ...] = ()
     remembered: Any = None
+    judged: Finding | None = None
+    number: int = 0
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:

@@ -66,9 +66,11 @@ async def run_case(
         finding = undecided(SharedReason.MIRROR_GONE, str(error))
     except Withheld as error:
         finding = skipped(error.reason, str(error))
+    judged = _tolerant(case, finding)
     return Run(
         case=case,
-        finding=_tolerant(case, finding),
+        finding=judged,
+        judged=judged,
         started=now,
         answers=tuple(answer for step in steps for answer in step),
         steps=tuple(map(len, steps)),

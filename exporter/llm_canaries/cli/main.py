@@ -12,6 +12,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {  # name: module below cli, one line 
     "show": ("show", "Show one canary: what it asks, of whom, with which parameters."),
     "onboard": ("onboard", "Check a new provider block, watch it, and say whether it is ready for traffic."),
     "client-route": ("client_route", "Check that a client with this environment reaches the gateway."),
+    "evidence": ("evidence", "Show the evidence of a run: what was sent, what came and when, why it failed."),
+    "replay": ("replay", "Judge a run again: offline on its recorded bytes, or live with --send."),
     "explain": ("explain", "Explain a reason or an alert: what it means, what to check, what to do."),
     "check": ("check", "Check a configuration and the definitions; all problems at once."),
     "serve": ("serve", "Run the sidecar: canaries on a schedule, metrics, alerts, notifications."),

@@ -12,11 +12,12 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from llm_canaries.canary.canary import Outcome, Run, Severity
+from llm_canaries.canary.evidence.keep import evidence_of
 from llm_canaries.canary.exit_code import ExitCode, exit_code, gate_exit_code
 from llm_canaries.canary.explain import read_pages
 from llm_canaries.canary.gating import By, Gated
 from llm_canaries.canary.load import Wanted
-from llm_canaries.canary.report.evidence import evidence
+from llm_canaries.canary.report.evidence import evidence_text
 from llm_canaries.canary.report.gate import gate_lines, gate_remarks, gate_summary, gate_table
 from llm_canaries.canary.report.github import annotations, gate_annotations, gate_step_summary, step_summary
 from llm_canaries.canary.report.json import json_report
@@ -26,6 +27,7 @@ from llm_canaries.canary.report.sarif import results_of, sarif_report
 from llm_canaries.canary.report.table import remarks, table_report
 from llm_canaries.cli.files import write
 from llm_canaries.cli.gating import MOST_RUNS, forecast, groups_of, play_gate, rules_of
+from llm_canaries.cli.keeping import keeper_of
 from llm_canaries.cli.loop import loop_factory
 from llm_canaries.cli.output import print_table, tell_github
 from llm_canaries.cli.progress import showing_progress
@@ -33,7 +35,7 @@ from llm_canaries.cli.settings import chosen_cases, config_option, settings_or_e
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.gate import Order, gate
 from llm_canaries.service.places import Places
-from llm_canaries.service.settings import Settings
+from llm_canaries.service.settings import Settings, url_of
 
 INTERRUPTED = 130
 
@@ -65,6 +67,7 @@ INTERRUPTED = 130
 @click.option("--json", "json_file", metavar="FILE", help="Write the runs as JSON; - is standard output.")
 @click.option("--junit", "junit_file", metavar="FILE", help="Write the runs as JUnit XML; - is standard output.")
 @click.option("--sarif", "sarif_file", metavar="FILE", help="Write failures as SARIF 2.1.0; - is standard output.")
+@click.option("--state", metavar="FOLDER", help="Keep runs, evidence and what canaries remember there, for next time.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every exchange, secrets taken out.")
 def command(
     config: str | None,
@@ -83,6 +86,7 @@ def command(
     json_file: str | None,
     junit_file: str | None,
     sarif_file: str | None,
+    state: str | None,
     verbose: bool,
 ) -> None:
     """Send canaries once and judge the answers.
@@ -102,7 +106,12 @@ def command(
     cases = chosen_cases(settings, wanted)
     attribution = rules is None and not no_attribution  # a gate asks often enough as it is
     order = Order(
-        config=settings.config, cases=cases, repeat=repeat, concurrency=concurrency, attribution=attribution
+        config=settings.config,
+        cases=cases,
+        repeat=repeat,
+        concurrency=concurrency,
+        attribution=attribution,
+        keeper=keeper_of(state, settings) if state is not None else None,
     )
     gated: Gated | None = None
     if rules is None:
@@ -132,7 +141,7 @@ def command(
         code = exit_code(runs, fail_on=severity, allow_undecided=allow_undecided)
     else:
         code = gate_exit_code(gated, fail_on=severity, allow_undecided=allow_undecided)
-    _show_next(out, settings, runs, code)
+    _show_next(out, settings, runs, code, state)
     sys.exit(INTERRUPTED if interrupted else code)
 
 
@@ -160,13 +169,10 @@ def _runs(settings: Settings, order: Order) -> tuple[list[Run], bool]:
 
 def _show_evidence(out: Console, settings: Settings, runs: Sequence[Run]) -> None:
     for run in runs:
-        case, finding = run.case, run.finding
+        case, url = run.case, url_of(settings.config, run.case.gateway)
         out.rule(f"{case.canary} {case.gateway} {case.model} {case.dialect} {case.stream_word}", align="left")
-        text = evidence(run, settings.redactor, settings.redactor.redact_headers)
-        out.print(text, markup=False)
-        for sentence in finding.because:
-            out.print(f"- {sentence}", markup=False)
-        out.print(f"= {finding.outcome.value} {finding.reason} {finding.detail}".rstrip(), markup=False)
+        evidence = evidence_of(run, settings.redactor, program=version("llm-canaries"), url=url)
+        out.print(evidence_text(evidence, run.number), markup=False)
 
 
 def _show_table(out: Console, settings: Settings, runs: Sequence[Run]) -> None:
@@ -188,10 +194,12 @@ def _show_gate(out: Console, runs: Sequence[Run], gated: Gated) -> None:
     out.print(f"Gate: {gate_summary(gated)}.", markup=False)
 
 
-def _show_next(out: Console, settings: Settings, runs: Sequence[Run], code: ExitCode) -> None:
+def _show_next(out: Console, settings: Settings, runs: Sequence[Run], code: ExitCode, state: str | None) -> None:
     worst = [run for outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE) for run in runs if run.finding.outcome is outcome]
     if worst:
         out.print(f"Next: canaries explain {worst[0].finding.reason}", markup=False)
+        if worst[0].number:
+            out.print(f"      canaries evidence {worst[0].number} --state {state}   # all that was sent and came")
     elif not runs:
         out.print("Next: canaries list   # nothing was selected; this shows what there is", markup=False)
     elif code is ExitCode.PASSED and not settings.source:

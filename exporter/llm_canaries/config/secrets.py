@@ -40,7 +40,8 @@ class Redactor:
 
     def known(self, text: str) -> str:
         """The text with the known values as `***`; where two overlap both are gone."""
-        known = self._forms if not self._learned else _sorted((*self._forms, *chain.from_iterable(self._learned)))
+        learned = tuple(self._learned)  # another thread may learn meanwhile
+        known = self._forms if not learned else _sorted((*self._forms, *chain.from_iterable(learned)))
         spans = sorted(span for form in known for span in _spans(text, form))
         parts: list[str] = []
         end = 0

@@ -11,7 +11,7 @@ from llm_canaries.alerts.outbox import Outbox
 from llm_canaries.alerts.receivers import Outcome, check, receivers_of
 from llm_canaries.alerts.rows import Told
 from llm_canaries.alerts.text import Facts, body, title
-from llm_canaries.canary.canary import Case
+from llm_canaries.canary.canary import Case, Finding
 from llm_canaries.canary.explain import Page, read_pages
 from llm_canaries.config.problems import ConfigError, Problem
 from llm_canaries.proxy.clock import Clock
@@ -166,20 +166,28 @@ class Alerting:
         if case is None:
             return Facts()
         ledger = self._sidecar.ledgers.get(key)
-        number, run = self._sidecar.last_runs.get(key, (0, None))
         tally = ledger.tally("recent", self._clock.wall()) if ledger is not None else None
-        reason = str(run.finding.reason) if run is not None else ""
+        number, finding = self._telling(key) if tally is None or tally.failures else self._last(key)
+        reason = str(finding.reason) if finding is not None else ""
         page = self._pages.get(reason)
         return Facts(
             failures=tally.failures if tally is not None else None,
             runs=tally.runs if tally is not None else None,
             lower=tally.lower if tally is not None else None,
             reason=reason,
-            domain=str(run.finding.fault_domain or "") if run is not None else "",
-            why=run.finding.because[-1] if run is not None and run.finding.because else "",
+            domain=str(finding.fault_domain or "") if finding is not None else "",
+            why=finding.because[-1] if finding is not None and finding.because else "",
             first_step=page.check[0] if page is not None else "",
-            evidence_command=f"curl -s {self.where}/api/v1/runs/{number}" if number else "",
+            evidence_command=f"canaries evidence {number} --url {from_here(self.where)}" if number else "",
         )
+
+    def _telling(self, key: str) -> tuple[int, Finding | None]:
+        """The number and the finding of the case's last failure, or of its last run where none is known."""
+        return self._sidecar.last_failures.get(key) or self._last(key)
+
+    def _last(self, key: str) -> tuple[int, Finding | None]:
+        number, run = self._sidecar.last_runs.get(key, (0, None))
+        return number, run.finding if run is not None else None
 
     def _case(self, labels: Mapping[str, str]) -> tuple[str, Case | None]:
         """The first case that the labels are about; labels that name no canary are about a gateway or more."""
@@ -251,3 +259,8 @@ class Alerting:
             count, oldest = waiting.get(name, (0, now))
             self._board.set_named("llm_sidecar_notification_pending", count, receiver=name)
             self._board.set_named("llm_sidecar_notification_oldest_seconds", max(0.0, now - oldest), receiver=name)
+
+
+def from_here(where: str) -> str:
+    """The address of a server as it is asked on the same machine: nobody is asked at "any address"."""
+    return where.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 
-from llm_canaries.canary.canary import Case, Outcome, Run
+from llm_canaries.canary.canary import Case, Finding, Outcome, Run
 from llm_canaries.canary.holds import HoldReason, Holds, holds_after, listing, may_confirm
 from llm_canaries.canary.ledger import Availability, Ledger
 from llm_canaries.canary.scenarios.table import SCENARIOS
@@ -22,7 +22,7 @@ from llm_canaries.service.plant import Plant, build
 from llm_canaries.service.recorder import Recorder
 from llm_canaries.service.schedule import Schedule
 from llm_canaries.service.sending import Sending
-from llm_canaries.service.settings import Settings
+from llm_canaries.service.settings import Settings, url_of
 from llm_canaries.service.spending import Spending
 from llm_canaries.service.store import Store
 from llm_canaries.wire.fault import FaultReason
@@ -44,6 +44,7 @@ class Sidecar:
         self.availability: dict[str, Availability] = {}
         self.rate_limits: dict[str, Ledger] = {}
         self.last_runs: dict[str, tuple[int, Run]] = {}
+        self.last_failures: dict[str, tuple[int, Finding]] = {}
         self.holds = Holds()
         self.recorder = Recorder(board, clock.wall())
         self.gateway_metrics = GatewayMetrics(board)
@@ -72,6 +73,7 @@ class Sidecar:
             self.recorder.forget(before.cases[key])
             self.ledgers.pop(key, None)
             self.last_runs.pop(key, None)
+            self.last_failures.pop(key, None)
         for name in plant.assembly.gateways:
             self.availability.setdefault(name, Availability())
             self.rate_limits.setdefault(name, Ledger())
@@ -171,7 +173,7 @@ class Sidecar:
             return
         memory = await self.store.memory(case, SCENARIOS[case.scenario])
         run = await self.sending.play(plant, case, memory)
-        await self.store.remember(case, SCENARIOS[case.scenario], run.finding.memory)
+        await self.store.remember(case, SCENARIOS[case.scenario], run.finding.memory, plant.settings.redactor)
         try:
             run = await plant.attributing.of(run, self.sending.comparing(plant, case), repeat=False)
         finally:  # a program that stops meanwhile has a run all the same
@@ -207,8 +209,12 @@ class Sidecar:
         if (ids := listing(run)) is not None:
             self.holds.saw(case.gateway, ids)
         assert self.plant is not None
-        number = await self.store.keep(run, confirmation=confirmation, redactor=self.plant.settings.redactor)
+        settings = self.plant.settings
+        url = url_of(settings.config, case.gateway)
+        number = await self.store.keep(run, confirmation=confirmation, redactor=settings.redactor, url=url)
         self.last_runs[case.key] = (number, run)
+        if finding.outcome is Outcome.FAIL:
+            self.last_failures[case.key] = (number, finding)
 
     def _set_out(self, key: str, *, confirmation: bool) -> asyncio.Task[None]:
         """A run as a task of its own, which `drain` waits for."""

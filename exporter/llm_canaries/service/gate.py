@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from llm_canaries.canary.canary import Case, Run
+from llm_canaries.canary.canary import Case, Run, Scenario
 from llm_canaries.canary.run import run_case
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.config.schema import Config
@@ -27,7 +27,7 @@ class Order(Struct, frozen=True, kw_only=True):
     """What to run: the cases of `config`, how often, and how many at once at one gateway (None: as is kind).
 
     `bend` stands between the cases and every gateway: how a fault is put into a core that has none. `attribution`:
-    whether failures are asked about by other ways.
+    whether failures are asked about by other ways. `keeper` keeps the runs, and is closed when they have ended.
     """
 
     config: Config
@@ -36,6 +36,20 @@ class Order(Struct, frozen=True, kw_only=True):
     concurrency: int | None = None
     bend: Callable[[Gateway], Gateway] = lambda gateway: gateway
     attribution: bool = False
+    keeper: "Keeping | None" = None
+
+
+class Keeping(Protocol):
+    """Where runs and memories are kept; a refusal is its own matter."""
+
+    async def memory(self, case: Case, scenario: Scenario) -> Any:
+        """What the scenario remembers of `case`, None where it does not."""
+
+    async def keep(self, run: Run, scenario: Scenario) -> int:
+        """The number under which `run` is kept, 0 where it is not."""
+
+    async def close(self) -> None:
+        """Nothing more is to be kept."""
 
 
 async def gate(
@@ -65,12 +79,14 @@ async def playing(
 ) -> AsyncIterator["Playing"]:
     """The gateways of the order's cases, open for runs."""
     async with AsyncExitStack() as stack:
+        if order.keeper is not None:
+            stack.push_async_callback(order.keeper.close)
         wanted = {case.gateway for case in order.cases}
         assembly = await assemble(stack, order.config, wanted, clock, learn)
         ways = lanes(assembly, clock, concurrency=order.concurrency, bend=order.bend)
         attributing = Attributing(order.config, Connectivity(order.config, clock)) if order.attribution else None
         surround = partial(in_environment, config=order.config, clock=clock, learn=learn)
-        yield Playing(assembly, ways, order.concurrency, clock, redact, report, surround, attributing)
+        yield Playing(assembly, ways, order.concurrency, clock, redact, report, surround, attributing, order.keeper)
 
 
 class Playing:
@@ -86,10 +102,11 @@ class Playing:
         report: Callable[[Run], None],
         surround: Surround,
         attributing: Attributing | None = None,
+        keeper: Keeping | None = None,
     ) -> None:
         self._assembly, self._ways, self._concurrency = assembly, ways, concurrency
         self._clock, self._redact, self._report = clock, redact, report
-        self._surround, self._attributing = surround, attributing
+        self._surround, self._attributing, self._keeper = surround, attributing, keeper
 
     def width(self, gateway: str) -> int:
         """How many asks `gateway` gets at once."""
@@ -103,7 +120,13 @@ class Playing:
         return runs
 
     async def run(self, case: Case, draw: Draw, memory: Any) -> Run:
-        """One run, reported, with secrets taken out of its finding."""
+        """One run, kept and reported, with secrets taken out of its finding.
+
+        Without `memory` it goes on from what is remembered.
+        """
+        scenario = SCENARIOS[case.scenario]
+        if memory is None and self._keeper is not None:
+            memory = await self._keeper.memory(case, scenario)
 
         async def replay(case: Case, memory: Any) -> Run:
             return await self._play(case, draw, memory)
@@ -111,9 +134,11 @@ class Playing:
         run = await replay(case, memory)
         if self._attributing is not None:
             run = await self._attributing.of(run, replay, repeat=True)
+        number = await self._keeper.keep(run, scenario) if self._keeper is not None else 0
         finding = run.finding
         because = tuple(self._redact(each) for each in finding.because)
-        safe = replace(run, finding=replace(finding, detail=self._redact(finding.detail), because=because))
+        told = replace(finding, detail=self._redact(finding.detail), because=because)
+        safe = replace(run, finding=told, number=number)
         self._report(safe)
         return safe
 

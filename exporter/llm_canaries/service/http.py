@@ -14,11 +14,13 @@ from aiohttp.typedefs import Handler
 from llm_canaries.service.app import Sidecar
 from llm_canaries.service.board import Board
 from llm_canaries.service.exposition import negotiate
-from llm_canaries.service.page import cases_json, index_page, run_json
+from llm_canaries.service.kept import kept_json, read_kept, rows_json
+from llm_canaries.service.page import cases_json, index_page
 
 Reload = Callable[[], Awaitable[str]]
 Alerts = Callable[[], list[dict[str, Any]]]
 
+MOST_LISTED = 100  # runs that /api/v1/runs tells
 PAUSE = 0.001  # seconds after each slice of a page: 10,000 series take 0.3 s, and delay nobody by more than a slice
 _OPEN = frozenset({"/metrics", "/-/healthy", "/-/ready"})
 
@@ -41,6 +43,7 @@ class Web:
         app.router.add_post("/-/reload", self._reloaded)
         app.router.add_get("/", self._index)
         app.router.add_get("/api/v1/cases", self._cases)
+        app.router.add_get("/api/v1/runs", self._runs)
         app.router.add_get("/api/v1/runs/{id}", self._run)
         app.router.add_get("/api/v1/alerts", self._alerting)
         return app
@@ -72,14 +75,20 @@ class Web:
     async def _alerting(self, request: web.Request) -> web.Response:
         return web.json_response({"alerts": self._alerts()})
 
+    async def _runs(self, request: web.Request) -> web.Response:
+        rows = await self._sidecar.store.unsettled(MOST_LISTED)
+        return web.Response(body=rows_json(rows), content_type="application/json")
+
     async def _run(self, request: web.Request) -> web.Response:
         number = request.match_info["id"]
         found = None
         if number.isdecimal() and len(number) < 16:
             found = await self._sidecar.store.run(int(number))
         if found is None:
-            raise web.HTTPNotFound(text=f"no run {number[:20]!r}; /api/v1/cases names the last run of each case\n")
-        return web.json_response(run_json(*found))
+            where = "/api/v1/cases names the last run of each case, /api/v1/runs the last failures"
+            raise web.HTTPNotFound(text=f"no run {number[:20]!r}; {where}\n")
+        kept = await asyncio.to_thread(lambda: kept_json(read_kept(*found)))
+        return web.Response(body=kept, content_type="application/json")
 
 
 def standby_app(board: Board) -> web.Application:

@@ -8,7 +8,6 @@ import jinja2
 
 from llm_canaries.canary.ledger import WINDOWS, Ledger
 from llm_canaries.service.app import Sidecar
-from llm_canaries.state.runs import RunRow
 
 
 def index_page(sidecar: Sidecar, alerts: list[dict[str, Any]], now: float) -> str:
@@ -74,11 +73,6 @@ def cases_json(sidecar: Sidecar, now: float) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def run_json(row: RunRow, evidence: str | None) -> dict[str, Any]:
-    """One stored run, evidence included where it is kept."""
-    return {name: getattr(row, name) for name in row.__struct_fields__} | {"evidence": evidence}
 
 
 def clock_time(at: float) -> str:

@@ -6,7 +6,6 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from importlib.metadata import version
-from pathlib import Path
 
 from aiohttp import web
 
@@ -21,7 +20,7 @@ from llm_canaries.service.board import Board
 from llm_canaries.service.collector import collector_paused, quieten_collector
 from llm_canaries.service.http import Web, standby_app
 from llm_canaries.service.query import answering
-from llm_canaries.service.settings import Settings, read_settings
+from llm_canaries.service.settings import Settings, read_settings, state_folder
 from llm_canaries.service.store import Store
 from llm_canaries.state.database import Database
 from llm_canaries.state.errors import Locked
@@ -90,7 +89,7 @@ class Server:
 
     async def _database(self, settings: Settings) -> Database | None:
         """The state, once this is the active instance; None where the program was stopped as a standby."""
-        folder = Path(settings.config.state) if settings.config.state else self._state_folder()
+        folder = state_folder(settings.config, self._environ)
         async with AsyncExitStack() as standby:
             standing_by = False
             while not self.stop.is_set():
@@ -107,10 +106,6 @@ class Server:
                 self.board.set_named("llm_sidecar_active", 1)
                 return database
         return None
-
-    def _state_folder(self) -> Path:
-        home = self._environ.get("XDG_STATE_HOME") or str(Path(self._environ.get("HOME", ".")) / ".local" / "state")
-        return Path(home) / "llm-canaries"
 
     async def _run(self, settings: Settings, database: Database, stack: AsyncExitStack) -> None:
         store = Store(database, self.board)

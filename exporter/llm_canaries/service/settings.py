@@ -86,6 +86,19 @@ def read_settings(path: str | None, environ: Mapping[str, str]) -> Settings:
     return Settings(config=config, binding=binding, redactor=Redactor(secrets_of(config)), source=source)
 
 
+def url_of(config: Config, gateway: str) -> str:
+    """Where `gateway` is, empty for an embedded core."""
+    return str(config.gateways[gateway].url or "")
+
+
+def state_folder(config: Config, environ: Mapping[str, str]) -> Path:
+    """Where the state lives: as configured, or in the user's own place for it (XDG)."""
+    if config.state:
+        return Path(config.state)
+    home = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME", ".")) / ".local" / "state")
+    return Path(home) / "llm-canaries"
+
+
 def _text(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")

@@ -48,6 +48,12 @@ MIGRATIONS: tuple[Step, ...] = (
     ),
     ("CREATE TABLE snapshots (name TEXT PRIMARY KEY, at REAL NOT NULL, data BLOB NOT NULL)",),
     ("ALTER TABLE spending ADD COLUMN nanodollars INTEGER NOT NULL DEFAULT 0",),
+    (
+        # a body that is a BLOB is packed evidence; the texts of older versions stay, and show as they are
+        "ALTER TABLE evidence ADD COLUMN lasting INTEGER NOT NULL DEFAULT 1",
+        "DROP INDEX evidence_by_run",
+        "CREATE INDEX evidence_by_class ON evidence (lasting, run, size)",  # adding up sizes reads no evidence
+    ),
 )
 
 

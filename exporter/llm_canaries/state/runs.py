@@ -1,4 +1,4 @@
-"""The ledger of runs and the evidence of those that failed."""
+"""The ledger of runs and their evidence, whose meaning is the canaries'."""
 
 import sqlite3
 
@@ -37,8 +37,10 @@ class RunRow(Struct, frozen=True, kw_only=True):
     tokens: dict[str, int]
 
 
-def add_run(connection: sqlite3.Connection, row: RunRow, evidence: str | None) -> int:
-    """The id under which `row` is stored."""
+def add_run(
+    connection: sqlite3.Connection, row: RunRow, evidence: bytes | None = None, *, lasting: bool = True
+) -> int:
+    """The id under which `row` is stored; `lasting` evidence is kept longer than the other (see `prune`)."""
     values = (
         row.case, row.canary, row.scenario, row.gateway, row.model, row.dialect, row.stream, row.severity,
         row.started, row.outcome, row.reason, row.fault_domain, storable(row.detail), row.confirmation,
@@ -49,8 +51,7 @@ def add_run(connection: sqlite3.Connection, row: RunRow, evidence: str | None) -
     run = cursor.lastrowid
     assert run is not None
     if evidence is not None:
-        body = storable(evidence)
-        connection.execute("INSERT INTO evidence VALUES (?, ?, ?)", (run, len(body.encode()), body))
+        connection.execute("INSERT INTO evidence VALUES (?, ?, ?, ?)", (run, len(evidence), evidence, lasting))
     return run
 
 
@@ -69,8 +70,10 @@ def last_runs(connection: sqlite3.Connection, case: str, limit: int) -> list[Run
     return [_row(values) for values in connection.execute(query, (case, limit))][::-1]
 
 
-def read_run(connection: sqlite3.Connection, id: int) -> tuple[RunRow, str | None] | None:
-    """The run `id` and its evidence if that is kept; None where there is no such run (any more)."""
+def read_run(connection: sqlite3.Connection, id: int) -> tuple[RunRow, bytes | str | None] | None:
+    """The run `id` and its evidence if that is kept, as text where an older version wrote it; None where there is no
+    such run (any more).
+    """
     values = connection.execute(f"SELECT {_COLUMNS} FROM runs WHERE id = ?", (id,)).fetchone()  # noqa: S608 as above
     if values is None:
         return None
@@ -78,14 +81,35 @@ def read_run(connection: sqlite3.Connection, id: int) -> tuple[RunRow, str | Non
     return _row(values), evidence[0] if evidence else None
 
 
-def prune(connection: sqlite3.Connection, *, before: float, most_evidence: int) -> int:
-    """Forgets runs that started before `before`, and the oldest evidence beyond `most_evidence` bytes; how many runs
-    went.
+def last_id(connection: sqlite3.Connection) -> int:
+    """The highest id that was ever given, 0 before the first."""
+    found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'runs'").fetchone()
+    return found[0] if found else 0
+
+
+def unsettled(connection: sqlite3.Connection, limit: int) -> list[RunRow]:
+    """The last `limit` runs that failed or were not decided, the newest first."""
+    query = f"SELECT {_COLUMNS} FROM runs WHERE outcome IN ('fail', 'inconclusive') ORDER BY id DESC LIMIT ?"  # noqa: S608 as above
+    return [_row(values) for values in connection.execute(query, (limit,))]
+
+
+def prune(connection: sqlite3.Connection, *, before: float, most_evidence: int, passing_before: float) -> int:
+    """Forgets runs that started before `before`, and evidence beyond its bounds; how many runs went.
+
+    Of lasting evidence the oldest goes beyond `most_evidence` bytes. Of the other only the last one of each case
+    stays, unless it is of a run before `passing_before`.
     """
     gone = connection.execute("DELETE FROM runs WHERE started < ?", (before,)).rowcount
     connection.execute(
+        """DELETE FROM evidence WHERE lasting = 0 AND (
+            run IN (SELECT id FROM runs WHERE started < ?)
+            OR run NOT IN (SELECT max(run) FROM evidence JOIN runs ON id = run WHERE lasting = 0 GROUP BY case_key))""",
+        (passing_before,),
+    )
+    connection.execute(
         """DELETE FROM evidence WHERE run IN (
-            SELECT run FROM (SELECT run, sum(size) OVER (ORDER BY run DESC) AS kept FROM evidence) WHERE kept > ?)""",
+            SELECT run FROM (SELECT run, sum(size) OVER (ORDER BY run DESC) AS kept FROM evidence WHERE lasting = 1)
+            WHERE kept > ?)""",
         (most_evidence,),
     )
     return gone

@@ -2,22 +2,17 @@ import io
 import json
 from xml.etree import ElementTree as ET
 
-from msgspec.structs import replace
 from plays import case, chat
 from rich.console import Console
 from runs import run
 
 from llm_canaries.canary.asks import sending, text_ask
-from llm_canaries.canary.report.evidence import evidence
 from llm_canaries.canary.report.github import annotations, step_summary
 from llm_canaries.canary.report.json import json_report
 from llm_canaries.canary.report.junit import junit_report
 from llm_canaries.canary.report.rows import summary
 from llm_canaries.canary.report.table import COLUMNS, remarks, table_report
 from llm_canaries.canary.scenarios.known_good import SCENARIO
-from llm_canaries.config.secrets import Redactor
-from llm_canaries.wire.exchange import Reasoning
-from llm_canaries.wire.message import Thinking
 
 NASTY = 'a|b <c> "d" %41 \x00 \x1b[31m\nnew, line: & ]]> 💥'
 RUNS = [
@@ -106,22 +101,3 @@ def test_remarks_tell_equal_failures_once():
 
 def test_summary_of_nothing():
     assert summary([]) == "nothing ran"
-
-
-def test_evidence_holds_both_bodies_without_secrets_or_pictures():
-    answer = exchange(f"my key is sk-live-1234567890 and {'A' * 5000}")
-    redactor = Redactor(["sk-live-1234567890"])
-    text = evidence(run(answers=[answer]), redactor, redactor.redact_headers)
-    assert "sk-live-1234567890" not in text
-    assert "<5000 characters of base64>" in text
-    assert "HTTP 200" in text
-
-
-def test_evidence_tells_what_became_of_the_thinking_that_was_asked_for():
-    reasoning = Reasoning(
-        requested=Thinking(mode="adaptive", effort="high"), translated=Thinking(mode="enabled", budget=24576)
-    )
-    redactor = Redactor([])
-    text = evidence(run(answers=[replace(exchange(), thinking=reasoning)]), redactor, redactor.redact_headers)
-    assert "  thinking: requested adaptive level high, translated enabled budget 24576\n" in f"{text}\n"
-    assert "thinking:" not in evidence(run(answers=[exchange()]), redactor, redactor.redact_headers)

@@ -59,8 +59,9 @@ async def play(
     clock: Clock,
     draw: Draw,
     report: Callable[[Caught], None],
+    see: Callable[[Mutant, Sequence[Run]], None] = lambda mutant, runs: None,
 ) -> list[Caught]:
-    """What became of each of `mutants`, in their order; `report` is told each as it ends.
+    """What became of each of `mutants`, in their order; `report` is told each as it ends, `see` shown its runs.
 
     One that is heavy, or not caught as declared, is played by itself at the end: time limits are short, and a loop
     that is busy with others makes time-outs of its own.
@@ -81,6 +82,7 @@ async def play(
                 redact=str,
                 report=lambda run: None,
             )
+        see(mutant, runs)
         found[mutant.name] = compared(mutant, verdicts(runs[mutant.runs - 1 :: mutant.runs]), without)
         return found[mutant.name]
 

@@ -1,0 +1,28 @@
+"""`canaries run --state`: where runs are kept; a run without it has no use for any of this."""
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from llm_canaries.cli.settings import USAGE
+from llm_canaries.service.gate import Keeping
+from llm_canaries.service.settings import Settings
+
+
+def keeper_of(folder: str, settings: Settings) -> Keeping:
+    """What keeps runs in the state in `folder`; exits where that cannot be written."""
+    from llm_canaries.service.archive import Archive, Keeper
+    from llm_canaries.state.database import Database, StateError
+
+    try:
+        database = Database.open(Path(folder))
+    except StateError as error:
+        click.echo(f"{error}\nNothing was run.", err=True)
+        sys.exit(USAGE)
+
+    def tell(refusal: str) -> None:
+        click.echo(f"{refusal} The verdict stands; runs from here on may not be kept.", err=True)
+
+    return Keeper(Archive(database), settings, time.time, tell)
