@@ -4,7 +4,7 @@ Bytes are read by today's readers and judged by today's scenario: that is how a 
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec import Struct
@@ -38,7 +38,7 @@ async def replay(evidence: Evidence, scenarios: Mapping[str, Scenario]) -> Repla
     """The finding of today's judge on the bytes of `evidence`; nothing is sent. Raises Unreplayable."""
     told = recorded(evidence, scenarios)
     lane = _Recorded(evidence)
-    ways: Mapping[Via, Lane] = {"gateway": lane, "direct": lane, "mirror": lane}
+    ways: Mapping[Via, Lane] = dict.fromkeys(get_args(Via), lane)
     draw, started = _played(evidence.drawn), evidence.started
     run = await run_case(told.case, told.scenario, ways, draw=draw, now=started, memory=told.memory)
     return Replayed(finding=said(run.finding, Redactor(())), unused=lane.left)
