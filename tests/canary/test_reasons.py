@@ -28,6 +28,7 @@ from llm_canaries.canary.scenarios import (
     tool_round_trip,
     usage_parity,
 )
+from llm_canaries.canary.scenarios.loopback import reasons as loopback
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.mirror.misbehaviour import MISBEHAVIOURS
 from llm_canaries.mirror.server import PREFIX
@@ -52,11 +53,13 @@ REASONS: dict[str, type[StrEnum]] = {
     "onboarding": onboarding.Reason,
     "expectations": expectations.Reason,
     "comparison": comparison.Reason,
+    "loopback": loopback.Reason,
 }
 ELSEWHERE = {  # one word for one thing: the page is another's
     "tool_result_image": {"misbound"},
     "negotiation": {"no_list"},
     "onboarding": {"not_listed", "vanished", "no_list"},
+    "loopback": {"misbound", "call_lost", "result_lost", "arguments_changed"},
 }
 REQUIRED = {"title", "means", "check", "do"}
 KEYS = REQUIRED | {"seen", "try"}

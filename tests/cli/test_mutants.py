@@ -21,8 +21,9 @@ ALONE = {
     "routing": "reroute-messages",
     "negative-control": "catch-all",
     "completion": "masked-words",
-    "http": "retry-after-lost",
     "negotiation": "unhealthy",
+    "http": "spares-canaries",
+    "loopback": "round-numbers",
 }
 
 
@@ -51,7 +52,7 @@ def test_each_scenario_has_a_mutant_of_its_own():
     assert set(ALONE) == {name for name, scenario in SCENARIOS.items() if "environment" not in scenario.needs}
 
 
-@pytest.mark.parametrize("scenario", ["known-good", "usage-parity", "http", "eligibility"])
+@pytest.mark.parametrize("scenario", ["known-good", "usage-parity", "http", "eligibility", "loopback"])
 def test_a_scenario_switched_off_is_missed(scenario):
     words = ("--mutant", ALONE[scenario], "--controls", "0", "--no-simulation")
     assert canaries(*words).exit_code == 0

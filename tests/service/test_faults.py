@@ -344,6 +344,7 @@ def test_every_reason_of_a_scenario_is_reached_here():
     reached[ELIGIBLE] |= {"unlisted", "unexpectedly_eligible", "listing_absent"}
     reached[GOOD].add("too_slow")
     reached[NEGOTIATION] |= {"no_list", "fallback_used"}  # the latter where there is a twin: its own tests
+    reached["loopback"] = set(SCENARIOS["loopback"].reasons)  # its own tests, one by one
     reached["client-route"] = set(SCENARIOS["client-route"].reasons)  # its own tests, one by one
     for name, scenario in SCENARIOS.items():
         assert {reason.value for reason in scenario.reasons} <= reached[name]

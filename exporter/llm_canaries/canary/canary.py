@@ -183,10 +183,10 @@ class Run(Struct, frozen=True, kw_only=True):
 
     @property
     def tokens(self) -> dict[str, int]:
-        """Tokens spent by all exchanges, by kind; a kind that nobody counted is left out."""
+        """Tokens spent by all exchanges, by kind; a kind that nobody counted is left out. A scripted answer is free."""
         spent: dict[str, int] = {}
         for exchange in self.exchanges:
-            usage = exchange.reply.usage if exchange.reply else None
+            usage = exchange.reply.usage if exchange.reply and exchange.send.script is None else None
             for kind in TOKEN_KINDS:
                 if usage is not None and (count := getattr(usage, kind)) is not None:
                     spent[kind] = spent.get(kind, 0) + count

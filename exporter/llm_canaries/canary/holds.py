@@ -72,8 +72,9 @@ def may_confirm(run: Run) -> bool:
 
 
 def faults(run: Run) -> list[Fault]:
-    """Every fault that an answer of `run` had."""
-    return [answer.fault for answer in run.answers if answer.fault is not None]
+    """Every fault that an answer of `run` had, but for those that the canary ordered."""
+    ordered = {id(each) for each in run.exchanges if each.send.rehearsed and each.upstream}
+    return [each.fault for each in run.answers if each.fault is not None and id(each) not in ordered]
 
 
 def listing(run: Run) -> Set[str] | None:

@@ -216,7 +216,7 @@ class Asking:
             trial.reason = ABANDONED
         if trial.fault is not None:
             trial.fault = _with_hint(trial.fault, trial, means.clock.wall())
-        unproven = trial.reason in (STALE, ABANDONED)
+        unproven = trial.reason in (STALE, ABANDONED) or self._send.rehearsed
         trial.wait = means.ways.finished(trial.way, trial.fault, now, abandoned=unproven)
         attempt = self._account(trial, now)
         self._attempts.append(attempt)

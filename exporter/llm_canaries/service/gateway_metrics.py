@@ -44,6 +44,8 @@ class GatewayMetrics:
     def answered(self, run: Run, now: float) -> None:
         """Quota as the answers of `run` tell it."""
         for exchange in run.exchanges:
+            if exchange.send.script is not None:
+                continue  # the mirror's words, not the provider's
             last = exchange.attempts[-1] if exchange.attempts else None
             provider = last.provider if last is not None else run.case.gateway
             credential = last.credential if last is not None else DEFAULT

@@ -34,6 +34,11 @@ class Send(Struct, frozen=True, kw_only=True):
     path: str = ""
     script: Script | None = None
 
+    @property
+    def rehearsed(self) -> bool:
+        """Whether the fault that comes back was ordered: it says nothing of who answers, and is held against nobody."""
+        return self.script is not None and (self.script.fault is not None or self.script.after is not None)
+
 
 class Look(Struct, frozen=True, kw_only=True):
     """A page to read with GET, such as the model list."""

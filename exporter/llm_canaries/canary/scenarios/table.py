@@ -19,6 +19,7 @@ from llm_canaries.canary.scenarios import (
     tool_round_trip,
     usage_parity,
 )
+from llm_canaries.canary.scenarios.loopback import scenario as loopback
 
 SCENARIOS: Mapping[str, Scenario] = {
     scenario.name: scenario
@@ -35,6 +36,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         client_route.SCENARIO,
         negative_control.SCENARIO,
         negotiation.SCENARIO,
+        loopback.SCENARIO,
         completion.SCENARIO,
         http.SCENARIO,
     )

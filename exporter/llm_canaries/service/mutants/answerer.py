@@ -5,10 +5,13 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from llm_canaries.mirror import model
+from llm_canaries.mirror.carry import scripted_frames, whole_body
 from llm_canaries.mirror.misbehaviour import MISBEHAVIOURS
 from llm_canaries.mirror.server import PREFIX
 from llm_canaries.mirror.tokens import count_part
+from llm_canaries.proxy.server.refusal import refusal
 from llm_canaries.service.mutants.habits import Temper, lognormal, phrased, pick, reasoning, spelled
+from llm_canaries.service.mutants.lawful import lawful
 from llm_canaries.wire import message as m
 from llm_canaries.wire.answer import Received, read_answer
 from llm_canaries.wire.dialects import DIALECTS
@@ -17,6 +20,7 @@ from llm_canaries.wire.exchange import Answer, Both, Dialect, Exchange, Look, Pa
 from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.json import encode
 from llm_canaries.wire.nonce import Draw
+from llm_canaries.wire.script import Script
 
 _JSON = (("content-type", "application/json"),)
 _STREAM = (("content-type", "text/event-stream; charset=utf-8"),)
@@ -57,8 +61,30 @@ class Answerer:
         ask = dialect.read_ask(sent, path)
         self._now += 1.0
         seen = Seen(dialect=dialect.name, model=ask.model, stream=ask.stream, ask=ask, body=sent)
-        received = self._refused(dialect, ask, sent) or self._answered(dialect, ask, sent)
+        if send.script is not None:
+            seen = replace(seen, ask=lawful(ask, self._draw))
+            received = self._scripted(dialect, ask, sent, send.script)
+        else:
+            received = self._refused(dialect, ask, sent) or self._answered(dialect, ask, sent)
         return replace(read_answer(send, received, self._now), upstream=(seen,))
+
+    def _scripted(self, dialect: Dialect, ask: m.Ask, sent: bytes, script: Script) -> Received:
+        """What the mirror would answer, passed on as it is."""
+        if script.reply is None and script.fault is not None:
+            refused = refusal(dialect.name, script.fault)
+            assert isinstance(refused.body, bytes)
+            headers = tuple(refused.headers.items())
+            return Received(sent=sent, status=refused.status, headers=headers, body=refused.body, duration=0.1)
+        assert script.reply is not None
+        if not ask.stream:
+            body = whole_body(dialect, script.reply)
+            return Received(
+                sent=sent, status=200, headers=_JSON, body=body, arrivals=((0.1, len(body)),), duration=0.1
+            )
+        body = b"".join(scripted_frames(dialect, script, usage=ask.include_usage))
+        return Received(
+            sent=sent, status=200, headers=_STREAM, body=body, arrivals=((0.1, len(body)),), duration=0.2
+        )
 
     def _refused(self, dialect: Dialect, ask: m.Ask, sent: bytes) -> Received | None:
         row = MISBEHAVIOURS.get(ask.model.removeprefix(PREFIX))

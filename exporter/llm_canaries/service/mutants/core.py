@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from llm_canaries.mirror.distortions import drop_images
 from llm_canaries.proxy.gateway import Gateway
+from llm_canaries.service.mutants import rewriting
 from llm_canaries.service.mutants.bent import Answer, Ask, Bent, Page, Whole
 from llm_canaries.wire import message as m
 from llm_canaries.wire.exchange import Look, Send
@@ -181,6 +182,11 @@ def _without_header(name: str) -> Answer:
     return answer
 
 
+def _spared(send: Send, whole: Whole) -> Whole:
+    """Canaries are told by their marks and treated well; others are not told how long to wait."""
+    return whole if not isinstance(send.ask, bytes) else _without_header("retry-after")(send, whole)
+
+
 def _rerouted(send: Send, whole: Whole) -> Whole:
     """Messages are answered by another model, which says so."""
     if send.dialect != "anthropic_messages":
@@ -261,7 +267,11 @@ CORE_MUTANTS: Mapping[str, CoreMutant] = {
     "connection-lost": _core("the connection breaks in the middle of every answer", answer=_lost),
     "whole-refused": _core("429 for everything that is not streamed", answer=_whole_refused),
     "retry-after-lost": _core("Retry-After is not passed on", answer=_without_header("retry-after")),
+    "spares-canaries": _core("Retry-After is passed on to whoever bears a canary's mark", answer=_spared),
     "reroute-messages": _core("another model answers in one dialect", answer=_rerouted),
+    # what is translated
+    **{name: _core(help, ask=_asks(by)) for name, (help, by) in rewriting.ASKS.items()},
+    **{name: _core(help, answer=by) for name, (help, by) in rewriting.ANSWERS.items()},
     # what the pages say
     "unhealthy": _core("503 for the page of life", page=_unhealthy),
     "list-html": _core("a login page where the model list was", page=_html),

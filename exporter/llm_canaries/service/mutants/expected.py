@@ -6,10 +6,7 @@ others are failures; the numbers are of cases, so that a fault which one dialect
 
 from collections.abc import Mapping
 
-Verdicts = dict[str, int]
-"""A reason, in brackets where it decides nothing, to the number of cases that came to it."""
-Catches = dict[str, Verdicts]
-"""A scenario to its verdicts; one that is not there passes or skips every case."""
+from llm_canaries.service.mutants.expected_loopback import LOOP, Catches, Verdicts, with_loopback
 
 IMAGE, GOOD, ELIGIBLE, THINKING = "tool-result-image", "known-good", "eligibility", "thinking"
 PARITY, TRIP, STREAM = "usage-parity", "tool-round-trip", "stream-conformance"
@@ -20,7 +17,7 @@ COMPLETION, HTTP = "completion", "http"  # people's own, of which bench.py has o
 # how many cases each has in the default matrix; of the images' 12, four are of two images and not streamed
 CELLS: Mapping[str, int] = {
     IMAGE: 12, GOOD: 8, ELIGIBLE: 1, THINKING: 4, PARITY: 4, TRIP: 8, STREAM: 4, CATALOG: 1, ROUTING: 4, NEGATIVE: 1,
-    COMPLETION: 1, HTTP: 1,
+    COMPLETION: 1, HTTP: 1, LOOP: 8,
 }  # fmt: skip
 
 
@@ -32,7 +29,7 @@ UNLISTED: Catches = {NEGOTIATION: {"not_listed": 1}}
 
 def everywhere(reason: str, *, eligible: str = "") -> Catches:
     """Every cell of every scenario that asks the model fails with `reason`."""
-    asking = {name: {reason: count} for name, count in CELLS.items() if name not in (CATALOG, HTTP)}
+    asking = {name: {reason: count} for name, count in CELLS.items() if name not in (CATALOG, HTTP, LOOP)}
     return asking | {ELIGIBLE: {eligible or reason: 1}}
 
 
@@ -55,7 +52,7 @@ UNCALLED: Verdicts = {"call_lost": 4, "no_call": 4}
 SAYS_OTHER: Catches = {IMAGE: {"[control_failed]": 12}, TRIP: UNCALLED, COMPLETION: {"text_differs": 1}}
 
 # fault: scenario: reason: number of cases
-EXPECTED: Mapping[str, Catches] = {
+EXPECTED: Mapping[str, Catches] = with_loopback({
     "healthy": {},
     "drop-image": {IMAGE: {"dropped_silent": 12}},
     "placeholder-image": {IMAGE: {"placeholder": 12}},
@@ -222,6 +219,8 @@ EXPECTED: Mapping[str, Catches] = {
     | {IMAGE: {"connection_lost": 8, "truncated_stream": 4}, STREAM: {"truncated_stream": 4}},
     "whole-refused": whole("rate_limited") | STOPS,
     "retry-after-lost": {HTTP: {"header_differs": 1}},
+    "all-errors-500": {HTTP: {"upstream_error": 1}, NEGATIVE: {"[unproven]": 1}},
+    "spares-canaries": {HTTP: {"header_differs": 1}},  # people's own checks bear no mark
     # a name in the answer's own words: chat alone is asked for by eligibility
     "reroute-messages": {ROUTING: {"other_model": 1}},
     "unhealthy": {NEGOTIATION: {"not_alive": 1}},
@@ -238,7 +237,7 @@ EXPECTED: Mapping[str, Catches] = {
     "carriage-returns": {},
     "split-events": {},
     "upper-headers": {},
-}
+})
 
 # faults that take several runs of a case to tell; the last one is judged
 RUNS: Mapping[str, int] = {"flat-thinking": 5, "clamp-thinking": 5, "semantic-cache": 2}
