@@ -23,9 +23,9 @@ def test_run_needs_nothing(tmp_path):
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert " ".join(lines[0].split()) == "canary gateway model dialect stream outcome reason latency tokens"
-    assert lines[-2] == "47 passed."
+    assert lines[-2] == "55 passed."
     assert lines[-1].startswith("Next: canaries run --model mirror/drop-image")
-    assert len(done.stderr.splitlines()) == 47, "one line of progress a run, where there is no terminal"
+    assert len(done.stderr.splitlines()) == 55, "one line of progress a run, where there is no terminal"
     assert list(tmp_path.iterdir()) == [], "a run without --state leaves nothing behind"
 
 
@@ -225,7 +225,7 @@ def test_schema_is_a_schema_that_takes_the_default(tmp_path):
 def test_check_says_what_there_is(tmp_path):
     done = canaries("check", cwd=tmp_path)
     assert done.returncode == 0
-    assert "1 gateway(s), 11 canaries, 47 cases" in done.stdout
+    assert "1 gateway(s), 12 canaries, 55 cases" in done.stdout
 
 
 OWN = """\

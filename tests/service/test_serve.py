@@ -30,7 +30,7 @@ def healthy(tmp_path_factory):
 
 def test_every_case_runs_within_ten_seconds_of_ready(healthy):
     wait_until(lambda: all(case["verdict"] == "pass" for case in healthy.cases()), seconds=10)
-    assert len(healthy.cases()) == 47
+    assert len(healthy.cases()) == 55
 
 
 def test_metrics_hold_what_the_runs_found(healthy):
@@ -61,7 +61,7 @@ def test_pages(healthy):
     wait_until(lambda: all(case["verdict"] == "pass" for case in healthy.cases()), seconds=10)
     status, page = healthy.get("/")
     assert status == 200
-    assert "All well: 47 cases" in page
+    assert "All well: 55 cases" in page
     run = healthy.cases()[0]["run"]
     kept = json.loads(healthy.get(f"/api/v1/runs/{run}")[1])
     assert (kept["id"], kept["outcome"], kept["evidence"]["finding"]["outcome"]) == (run, "pass", "pass")
@@ -160,7 +160,7 @@ def test_reload_swaps_whole_or_keeps_the_old(tmp_path):
         assert "canaries.yml:1: " in told
         assert "did you mean `embedded`" in told
         assert served.value("llm_sidecar_config_last_reload_successful") == 0
-        assert len(served.cases()) == 47
+        assert len(served.cases()) == 55
         path.write_text(complete(tmp_path, FAST.replace("MODEL", "mirror/healthy")))
         assert served.post("/-/reload") == (200, "reloaded\n")
         assert served.value("llm_sidecar_config_last_reload_successful") == 1

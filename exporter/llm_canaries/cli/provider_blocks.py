@@ -1,0 +1,133 @@
+"""What to paste where, so that a gateway reaches the mirror: one block a gateway, shapes as its own version reads them.
+
+`{url}` is the mirror's; the key is that of MIRROR_KEY, in the gateway's own words for the environment.
+"""
+
+from collections.abc import Mapping
+from textwrap import wrap
+
+from msgspec import Struct
+
+
+class Block(Struct, frozen=True, kw_only=True):
+    """`paste` says where `text` goes; `loopback` is the model id to ask the gateway for, `upstream` the mirror's."""
+
+    help: str
+    comment: str
+    paste: str
+    text: str
+    loopback: str
+    upstream: str = "mirror/healthy"
+
+
+BLOCKS: Mapping[str, Block] = {
+    "cliproxyapi": Block(
+        help="CLIProxyAPI v6 and v7, and its forks",
+        comment="#",
+        paste=(
+            "Paste into config.yaml, into the `openai-compatibility` that is there if there is one. CLIProxyAPI reads no "
+            "environment variables; this puts the key in:\n"
+            "canaries mirror --print-config cliproxyapi | grep -v '^#' | envsubst '$MIRROR_KEY'\n"
+            "`thinking` and `input-modalities` say that the model reasons and sees, as those that matter do. After "
+            "scripted faults it is set aside for a while, unless `disable-cooling: true`: `canaries explain cooling`."
+        ),
+        text="""\
+openai-compatibility:
+  - name: "mirror"
+    prefix: "loop"
+    base-url: "{url}/v1"
+    api-key-entries: [{{api-key: "${{MIRROR_KEY}}"}}]
+    models:
+      - name: "mirror/healthy"
+        alias: "healthy"
+        input-modalities: [text, image]
+        thinking: {{levels: [none, low, medium, high]}}
+""",
+        loopback="loop/healthy",
+    ),
+    "litellm": Block(
+        help="LiteLLM's proxy",
+        comment="#",
+        paste=(
+            "Paste into config.yaml, and set MIRROR_KEY where the proxy runs. `hosted_vllm/` keeps Messages and Chat "
+            "Completions on the mirror's /v1/chat/completions; with `openai/` some Messages go to /v1/responses."
+        ),
+        text="""\
+model_list:
+  - model_name: loop/healthy
+    litellm_params:
+      model: hosted_vllm/mirror/healthy
+      api_base: {url}/v1
+      api_key: os.environ/MIRROR_KEY
+""",
+        loopback="loop/healthy",
+    ),
+    "portkey": Block(
+        help="Portkey's gateway, which is told its provider by headers",
+        comment="#",
+        paste="Paste into canaries.yml, for Portkey keeps no providers: the canaries say theirs with each ask.\n"
+        "Messages to this provider are not supported there, so only Chat Completions are asked.",
+        text="""\
+gateways:
+  portkey:
+    kind: openai-compatible
+    url: http://localhost:8787
+    api_key: ${{MIRROR_KEY}}
+    dialects: [openai_chat]
+    headers: {{x-portkey-provider: openai, x-portkey-custom-host: "{url}/v1"}}
+    models: [mirror/healthy]
+""",
+        loopback="mirror/healthy",
+    ),
+    "claude-code-router": Block(
+        help="claude-code-router 2",
+        comment="//",
+        paste="Paste into ~/.claude-code-router/config.json, into `Providers`; set MIRROR_KEY where it runs.\n"
+        "A model is asked for as `provider,model`; `Router.default` may stay as it is.",
+        text="""\
+{{
+  "name": "mirror",
+  "api_base_url": "{url}/v1/chat/completions",
+  "api_key": "$MIRROR_KEY",
+  "models": ["mirror/healthy"]
+}}
+""",
+        loopback="mirror,mirror/healthy",
+    ),
+    "claude-code-fallback": Block(
+        help="claude-code-fallback, a Worker in front of Anthropic",
+        comment="#",
+        paste=(
+            "Its providers are set as a whole: GET /admin/config, add this one to the list, and POST it back. This "
+            "puts the key in:\n"
+            "canaries mirror --print-config claude-code-fallback | grep -v '^#' | envsubst '$MIRROR_KEY'\n"
+            'Give the gateway in canaries.yml `headers: {x-ccf-debug-skip-anthropic: "1"}`, or Anthropic is asked '
+            "first, and `dialects: [anthropic_messages]`. Every failure of a provider counts for its breaker there: "
+            "leave faults out with `params: {faults: [stream_error, stream_cut]}`."
+        ),
+        text="""\
+{{
+  "name": "mirror",
+  "baseUrl": "{url}/v1/messages",
+  "apiKey": "${{MIRROR_KEY}}",
+  "format": "anthropic",
+  "modelMapping": {{"loop-healthy": "mirror/healthy"}}
+}}
+""",
+        loopback="loop-healthy",
+    ),
+}
+
+
+def printed(name: str, url: str) -> str:
+    """The block of gateway `name` for a mirror at `url`, with comments on where it goes and what to write beside it."""
+    block = BLOCKS[name]
+    notes = [
+        *(line for paragraph in block.paste.splitlines() for line in wrap(paragraph, 110)),
+        "",
+        "And in canaries.yml:",
+        f"  gateways: {{NAME: {{loopback: {{model: \"{block.loopback}\", upstream: {block.upstream}}}}}}}",
+        f"  mirror: {{url: \"{url}\", key: \"${{MIRROR_KEY}}\"}}   # or `listen:` in place of `url:`",
+    ]
+    head = "".join(f"{block.comment} {line}".rstrip() + "\n" for line in notes)
+    return head + block.text.format(url=url)
