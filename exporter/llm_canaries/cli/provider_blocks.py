@@ -25,8 +25,8 @@ BLOCKS: Mapping[str, Block] = {
         help="CLIProxyAPI v6 and v7, and its forks",
         comment="#",
         paste=(
-            "Paste into config.yaml, into the `openai-compatibility` that is there if there is one. CLIProxyAPI reads no "
-            "environment variables; this puts the key in:\n"
+            "Paste into config.yaml, into the `openai-compatibility` that is there if there is one. CLIProxyAPI reads "
+            "no environment variables; this puts the key in:\n"
             "canaries mirror --print-config cliproxyapi | grep -v '^#' | envsubst '$MIRROR_KEY'\n"
             "`thinking` and `input-modalities` say that the model reasons and sees, as those that matter do. After "
             "scripted faults it is set aside for a while, unless `disable-cooling: true`: `canaries explain cooling`."

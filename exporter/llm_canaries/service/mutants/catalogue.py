@@ -7,7 +7,8 @@ from msgspec import Struct
 from llm_canaries.mirror.misbehaviour import MISBEHAVIOURS, Service
 from llm_canaries.proxy.gateway import Gateway
 from llm_canaries.service.mutants.core import CORE_MUTANTS
-from llm_canaries.service.mutants.expected import EXPECTED, RUNS, Catches
+from llm_canaries.service.mutants.expected import EXPECTED, RUNS
+from llm_canaries.service.mutants.expected_loopback import Catches
 
 HEALTHY = "healthy"
 _WAITING = frozenset({Service.HANG, Service.HANG_MIDWAY, Service.SLOW, Service.BUFFERED})
