@@ -17,7 +17,7 @@ COMPLETION, HTTP = "completion", "http"  # people's own, of which bench.py has o
 # how many cases each has in the default matrix; of the images' 12, four are of two images and not streamed
 CELLS: Mapping[str, int] = {
     IMAGE: 12, GOOD: 8, ELIGIBLE: 1, THINKING: 4, PARITY: 4, TRIP: 8, STREAM: 4, CATALOG: 1, ROUTING: 4, NEGATIVE: 1,
-    COMPLETION: 1, HTTP: 1, LOOP: 8,
+    COMPLETION: 1, HTTP: 1, NEGOTIATION: 1, LOOP: 8,
 }  # fmt: skip
 
 
@@ -29,7 +29,7 @@ UNLISTED: Catches = {NEGOTIATION: {"not_listed": 1}}
 
 def everywhere(reason: str, *, eligible: str = "") -> Catches:
     """Every cell of every scenario that asks the model fails with `reason`."""
-    asking = {name: {reason: count} for name, count in CELLS.items() if name not in (CATALOG, HTTP, LOOP)}
+    asking = {name: {reason: count} for name, count in CELLS.items() if name not in (CATALOG, HTTP, NEGOTIATION, LOOP)}
     return asking | {ELIGIBLE: {eligible or reason: 1}}
 
 
