@@ -78,7 +78,7 @@ def verdicts(runs):
 
 def shipped_alone(catches):
     """What the shipped canaries say: the people's own of the mutants' bench are not in these configurations."""
-    return {name: counts for name, counts in catches.items() if name not in (COMPLETION, HTTP)}
+    return {name: counts for name, counts in catches.items() if name not in (COMPLETION, HTTP, NEGOTIATION)}
 
 
 def test_every_fault_is_expected():
@@ -268,12 +268,11 @@ async def test_a_raw_body_in_every_dialect(dialect, stream, clock, draw):
     assert (got.finding.outcome, got.finding.detail) == (Outcome.PASS, "")
 
 
-async def test_a_stringified_result_is_understood_and_when_it_is_not(clock, draw):
+async def test_a_stringified_result_is_understood_and_asked_in_responses_alone(clock, draw):
     text = f"{EMBEDDED}\n{CANARY.format(IMAGE, '{stringified: true}')}".replace("openai_chat", "openai_responses")
     assert verdicts(await run(text, "healthy", clock, draw)) == {}
     assert verdicts(await run(text, "stringify-image", clock, draw)) == {IMAGE: {"stringified": 1}}
-    chat = text.replace("openai_responses", "openai_chat")
-    assert verdicts(await run(chat, "healthy", clock, draw)) == {IMAGE: {"[unwritable_ask]": 1}}
+    assert await run(text.replace("openai_responses", "openai_chat"), "healthy", clock, draw) == []
 
 
 async def test_a_blind_model_that_is_said_to_see_is_a_failure(clock, draw):

@@ -61,7 +61,8 @@ class Case(Struct, frozen=True, kw_only=True):
     `upstream`: what our mirror is asked for behind the gateway, empty where the model does not lead to it or nobody
     has said. `dialect_certain`: the user said that the gateway speaks this dialect, so a missing endpoint is a failure.
     `deployed`: the gateway is not ours, and tells nothing of its attempts. `twin`: it can be asked directly as well.
-    `aim`: where a client's environment leads, for scenarios that need one; it is read anew for each run.
+    `mirror`: how our own mirror is behind the model, if it is. `aim`: where a client's environment leads, for scenarios
+    that need one; it is read anew for each run.
     """
 
     canary: str
@@ -79,6 +80,7 @@ class Case(Struct, frozen=True, kw_only=True):
     dialect_certain: bool = False
     deployed: bool = False
     twin: bool = False
+    mirror: Literal["", "built-in", "loopback"] = ""
     aim: Aim | None = None
     every: float = 600.0
     thresholds: Mapping[str, Mapping[Literal["warning", "critical"], float]] = {}

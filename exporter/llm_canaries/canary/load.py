@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -123,6 +124,7 @@ def _cells(
                     dialect_certain=config.dialects is not None or config.kind == "embedded",
                     deployed=config.kind in binding.deployed,
                     twin=config.twin is not None,
+                    mirror=_mirror(config, model.id),
                     every=canary.every or definition.every,
                     thresholds={**definition.thresholds, **canary.thresholds},
                 )
@@ -180,6 +182,12 @@ def _looped(config: GatewayConfig, patterns: tuple[str, ...]) -> list[ModelConfi
     if loop is None or not _matches(loop.model, patterns):
         return []
     return [ModelConfig(id=loop.model, vision=loop.vision, thinking=loop.thinking)]
+
+
+def _mirror(config: GatewayConfig, model: str) -> Literal["", "built-in", "loopback"]:
+    if config.kind == "embedded" and config.providers is None:
+        return "built-in"
+    return "loopback" if config.loopback is not None and config.loopback.model == model else ""
 
 
 def _definition(canary: CanaryConfig, binding: Binding) -> Definition:

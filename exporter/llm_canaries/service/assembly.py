@@ -1,5 +1,6 @@
 """Builds gateways out of a configuration: sessions, transports, cores, and the mirror where one is needed."""
 
+import secrets
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 
@@ -36,12 +37,14 @@ MIRROR = "mirror"  # the provider of an embedded gateway that has none of its ow
 class Assembly(Struct, frozen=True, kw_only=True):
     """The gateways by name; `mirrored` are those whose only upstream is a mirror of this process.
 
+    `wrong_keys` are cores like theirs with a key that is wrong, before a mirror of this process that wants another.
     `twins` names the embedded gateway with the same providers, for a deployed one that has it.
     """
 
     gateways: dict[str, proxy.Gateway]
     twins: Mapping[str, str]
     mirrored: frozenset[str]
+    wrong_keys: Mapping[str, proxy.Gateway]
     own_mirror: Mirrored | None
     loops: Mapping[str, str]
     loop_mirror: Mirrored | None
@@ -71,10 +74,11 @@ async def assemble(
     mirrored = frozenset(
         name for name, each in chosen.items() if not KINDS[each.kind].deployed and each.providers is None
     )
-    mirror, url = None, ""
+    mirror, url, locked = None, "", ""
     if mirrored:
         mirror = Mirror(clock)
         url = await stack.enter_async_context(serving(mirror, "127.0.0.1", 0))
+        locked = await stack.enter_async_context(serving(Mirror(clock, secrets.token_hex()), "127.0.0.1", 0))
     session = await stack.enter_async_context(new_session())
     loops = {name: each.loopback.model for name, each in chosen.items() if each.loopback is not None}
     if loop_end is None:
@@ -88,9 +92,16 @@ async def assemble(
         else:
             core = gateways[name] = embedded_core(session, each, url, clock)
             core.ways.learn = learn
+    wrong = {name: embedded_core(session, chosen[name], locked, clock, key="wrong-key") for name in mirrored}
     twins = {name: each.twin for name, each in chosen.items() if each.twin is not None}
     return Assembly(
-        gateways=gateways, twins=twins, mirrored=mirrored, own_mirror=mirror, loops=loops, loop_mirror=loop_mirror
+        gateways=gateways,
+        twins=twins,
+        mirrored=mirrored,
+        wrong_keys=wrong,
+        own_mirror=mirror,
+        loops=loops,
+        loop_mirror=loop_mirror,
     )
 
 
@@ -121,8 +132,9 @@ def embedded_core(
     conduct: Conduct = CANARY,
     traffic: Traffic | None = None,
     draw: Draw = lambda below: below - 1,
+    key: str = "",
 ) -> Core:
-    """The core of an embedded gateway; `url` is the mirror's, for one without providers."""
+    """The core of an embedded gateway; `url` and `key` are the mirror's, for one without providers."""
     limits, profiles = limits_of(config), read_profiles()
     own, mirror = config.providers or {}, profiles["mirror"]
     providers = providers_of(config, profiles) or [
@@ -131,7 +143,7 @@ def embedded_core(
     return Core(
         providers,
         {each.name: Transport(session, each.url, limits) for each in providers},
-        {},
+        {MIRROR: key} if key else {},
         clock,
         credentials={name: _credentials(each) for name, each in own.items()},
         settings=_settings(config.breaker, {name: Strategy(each.strategy) for name, each in own.items()}),

@@ -59,4 +59,6 @@ def lanes(
         bent = gateway if name in twins else bend(gateway)
         own[name] = GatewayLane(bent, clock, in_flight(assembly, name, concurrency))
     found: dict[str, Lanes] = {name: {"gateway": lane} for name, lane in own.items()}
+    for name, gateway in assembly.wrong_keys.items():
+        found[name] = {**found[name], "wrong_key": GatewayLane(bend(gateway), clock, MIRROR_IN_FLIGHT)}
     return found | {name: {"gateway": own[name], "direct": own[twin]} for name, twin in assembly.twins.items()}

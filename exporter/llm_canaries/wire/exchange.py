@@ -14,7 +14,7 @@ from llm_canaries.wire.quota import Quota
 from llm_canaries.wire.script import Script
 from llm_canaries.wire.sse import Frame
 
-Via: TypeAlias = Literal["gateway", "direct", "mirror", "client"]
+Via: TypeAlias = Literal["gateway", "direct", "mirror", "client", "wrong_key"]
 
 
 class Send(Struct, frozen=True, kw_only=True):

@@ -143,6 +143,7 @@ def test_what_cannot_be_asked(fields, more, words):
         ({"body": BODY, "json": {"a": 1}, "status": 429}, {"stream": True}),
         ({"get": "/v1/models?limit=1"}, {}),
         ({"get": "/healthz"}, {"deployed": True}),
+        ({"get": "/nothing", "status": 404}, {}),
         ({"body": BODY | {"stop": ["x"]}}, {}),
         ({"body": BODY | {"stop": ["x"]}, "status": 400}, {"dialect": "openai_responses"}),
     ],

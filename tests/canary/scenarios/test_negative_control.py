@@ -138,6 +138,44 @@ def test_a_model_that_reads_no_pictures_gets_no_corrupt_one():
     assert (finding.outcome, finding.reason, kinds(steps)) == ("skip", "no_companion", ["sound"])
 
 
+def wrong_key(step):
+    return step.via == "wrong_key"
+
+
+def test_a_wrong_key_is_tried_where_the_mirror_is_built_in_and_nowhere_else():
+    def answers(step):
+        return error(step, 401, "not the key of this mirror") if wrong_key(step) else mirrored(good(step))
+
+    finding, steps = play(SCENARIO, answers, mirror="built-in")
+    assert finding.outcome == "pass"
+    assert "; a wrong key is refused (auth); " in finding.detail
+    assert [step.via for step in steps] == ["gateway", "gateway", "wrong_key", "gateway", "gateway"]
+    for mirror, answering in (("loopback", answers), ("", answers), ("built-in", good)):
+        _, steps = play(SCENARIO, answering, mirror=mirror)
+        assert not any(map(wrong_key, steps))
+    its = case(SCENARIO, mirror="built-in")
+    assert SCENARIO.cost(its, its.params).requests == SCENARIO.cost(case(SCENARIO), its.params).requests + 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "reason"),
+    [
+        (lambda s: chat(s, "123456"), "fail", "vacuous"),
+        (lambda s: error(s, 403, "no"), "pass", ""),
+        (lambda s: error(s, 429, "slow down"), "inconclusive", "unproven"),
+        (lambda s: error(s, 404, "no such model"), "inconclusive", "unproven"),
+    ],
+)
+def test_what_may_come_of_a_wrong_key(answer, outcome, reason):
+    def answers(step):
+        return answer(step) if wrong_key(step) else mirrored(good(step))
+
+    params = Params(companions=("wrong_key",))
+    finding, _ = play(SCENARIO, answers, mirror="built-in", params=params)
+    assert (finding.outcome, finding.reason) == (outcome, reason)
+    assert finding.fault_domain == ("policy" if outcome == "fail" else None)
+
+
 def test_companions_may_be_chosen():
     params = Params(companions=("unknown_model",))
     assert kinds(play(SCENARIO, lambda s: mirrored(good(s)), params=params)[1]) == ["sound", "unknown"]

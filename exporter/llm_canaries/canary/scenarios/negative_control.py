@@ -2,7 +2,7 @@
 
 A gateway that answers under any name, or out of a cache, makes every other canary green (peers.md B 4). Deliberately
 wrong asks cool a provider's credential (cliproxyapi.md 4.5), so only our own mirror is asked for a model that does
-not exist; a picture without a number does no harm anywhere.
+not exist, or with a wrong key; a picture without a number does no harm anywhere.
 """
 
 from collections.abc import Sequence
@@ -32,8 +32,9 @@ _REFUSALS = frozenset(
         FaultReason.NO_CREDENTIAL,
     }
 )
+_REFUSED_KEYS = frozenset({FaultReason.AUTH, FaultReason.PERMISSION, FaultReason.NO_CREDENTIAL})
 _HEAD = 33  # bytes of a PNG before its pixels: signature and IHDR
-Companion = Literal["unknown_model", "corrupt_image"]
+Companion = Literal["unknown_model", "corrupt_image", "wrong_key"]
 
 
 class Reason(StrEnum):
@@ -45,9 +46,13 @@ class Reason(StrEnum):
 
 
 class Params(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which `companions` to send; `unknown_model` goes to our own mirror alone. `cap` on tokens."""
+    """Which `companions` to send; `cap` on tokens.
 
-    companions: tuple[Companion, ...] = ("unknown_model", "corrupt_image")
+    `unknown_model` goes to our own mirror alone, `wrong_key` where it is built in: no credential of anybody's is put at
+    risk.
+    """
+
+    companions: tuple[Companion, ...] = ("unknown_model", "corrupt_image", "wrong_key")
     cap: int = 512
 
     def __post_init__(self) -> None:
@@ -67,6 +72,9 @@ def play(case: Case, params: Params, draw: Draw, memory: None) -> Play[Finding]:
         unknown = replace(ask, model=case.model + UNKNOWN)
         answer = yield from send(sending(case, unknown, mark))
         findings.append(judge_unknown(answer, unknown.model))
+    if "wrong_key" in params.companions and sound.upstream and case.mirror == "built-in":
+        answer = yield from send(replace(sending(case, ask, mark), via="wrong_key"))
+        findings.append(judge_wrong_key(answer))
     if "corrupt_image" in params.companions and case.facts.vision is not False:
         finding = yield from _corrupt_image(case, params, draw)
         findings += [finding] if finding is not None else []
@@ -92,6 +100,15 @@ def judge_unknown(exchange: Exchange, model: str) -> Finding:
     if exchange.fault.reason not in _REFUSALS:
         return undecided(Reason.UNPROVEN, f"asked for {model}: {exchange.fault.reason.value}, which any model may meet")
     return passed(f"a model that does not exist is refused ({exchange.fault.reason.value})")
+
+
+def judge_wrong_key(exchange: Exchange) -> Finding:
+    """The finding of an ask with a key that our mirror does not know."""
+    if exchange.fault is None:
+        return failed(Reason.VACUOUS, Domain.POLICY, "an ask with a wrong key was answered")
+    if exchange.fault.reason not in _REFUSED_KEYS:
+        return undecided(Reason.UNPROVEN, f"a wrong key: {exchange.fault.reason.value}, which any key may meet")
+    return passed(f"a wrong key is refused ({exchange.fault.reason.value})")
 
 
 def _corrupt_image(case: Case, params: Params, draw: Draw) -> Play[Finding | None]:
@@ -133,7 +150,8 @@ def objection(case: Case) -> str:
 def cost(case: Case, params: Params) -> Cost:
     """A text ask, and for each companion what it takes."""
     images = 2 if "corrupt_image" in params.companions and case.facts.vision is not False else 0
-    texts = 2 if "unknown_model" in params.companions else 1
+    keyed = "wrong_key" in params.companions and case.mirror == "built-in"
+    texts = 1 + ("unknown_model" in params.companions) + keyed
     asks = images + texts
     return Cost(requests=asks, input_tokens=40 * texts + 1200 * images, output_tokens=20 * asks)
 

@@ -142,9 +142,11 @@ def _or(patterns: Sequence[str]) -> str:
 
 
 def objection(case: Case) -> str:
-    """Our own core alone tells which provider answered."""
+    """Our own core alone tells which provider answered, and our mirror what it was asked for."""
     if case.params.expect_provider and case.deployed:
         return "a deployed gateway does not tell which provider answered; expect a header of it or a model"
+    if case.params.expect_upstream_model and not case.mirror:
+        return f"{case.model} does not lead to our mirror, so nobody sees what the provider is asked for"
     return ""
 
 

@@ -65,7 +65,8 @@ class Answerer:
             seen = replace(seen, ask=lawful(ask, self._draw))
             received = self._scripted(dialect, ask, sent, send.script)
         else:
-            received = self._refused(dialect, ask, sent) or self._answered(dialect, ask, sent)
+            key_known = send.via != "wrong_key"
+            received = self._refused(dialect, ask, sent, key_known=key_known) or self._answered(dialect, ask, sent)
         return replace(read_answer(send, received, self._now), upstream=(seen,))
 
     def _scripted(self, dialect: Dialect, ask: m.Ask, sent: bytes, script: Script) -> Received:
@@ -86,10 +87,12 @@ class Answerer:
             sent=sent, status=200, headers=_STREAM, body=body, arrivals=((0.1, len(body)),), duration=0.2
         )
 
-    def _refused(self, dialect: Dialect, ask: m.Ask, sent: bytes) -> Received | None:
+    def _refused(self, dialect: Dialect, ask: m.Ask, sent: bytes, *, key_known: bool) -> Received | None:
         row = MISBEHAVIOURS.get(ask.model.removeprefix(PREFIX))
-        if row is None:
+        if row is None or not key_known:
             fault = Fault(reason=FaultReason.MODEL_NOT_FOUND, message=f"The model `{ask.model}` does not exist")
+            if not key_known:
+                fault = Fault(reason=FaultReason.AUTH, message="Incorrect API key provided")
             status, body = dialect.write_fault(fault)
             return Received(sent=sent, status=status, headers=_JSON, body=body, duration=self._latency())
         refusal = row.refuse(ask) if row.refuse is not None else None

@@ -198,6 +198,15 @@ def _rerouted(send: Send, whole: Whole) -> Whole:
 _MODEL = re.compile(rb'"model":"[^"]*"')
 
 
+def _served_anyway(send: Send, whole: Whole) -> Whole:
+    """A refused key is given an answer all the same."""
+    if whole.status != 401:
+        return whole
+    choice = {"index": 0, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}
+    said = {"id": "x", "object": "chat.completion", "created": 1, "model": "mirror/healthy", "choices": [choice]}
+    return _json(encode(said))
+
+
 def _second_page(look: Look, whole: Whole) -> Whole:
     """The list goes on, and its second page does not come."""
     if "after_id" in look.path:
@@ -269,6 +278,7 @@ CORE_MUTANTS: Mapping[str, CoreMutant] = {
     "retry-after-lost": _core("Retry-After is not passed on", answer=_without_header("retry-after")),
     "spares-canaries": _core("Retry-After is passed on to whoever bears a canary's mark", answer=_spared),
     "reroute-messages": _core("another model answers in one dialect", answer=_rerouted),
+    "any-key": _core("a key that the provider refuses is answered all the same", answer=_served_anyway),
     # what is translated
     **{name: _core(help, ask=_asks(by)) for name, (help, by) in rewriting.ASKS.items()},
     **{name: _core(help, answer=by) for name, (help, by) in rewriting.ANSWERS.items()},

@@ -223,6 +223,7 @@ EXPECTED: Mapping[str, Catches] = with_loopback({
     "spares-canaries": {HTTP: {"header_differs": 1}},  # people's own checks bear no mark
     # a name in the answer's own words: chat alone is asked for by eligibility
     "reroute-messages": {ROUTING: {"other_model": 1}},
+    "any-key": {NEGATIVE: {"vacuous": 1}, LOOP: {"fault_hidden": 8}},
     "unhealthy": {NEGOTIATION: {"not_alive": 1}},
     "list-html": UNLISTED | {CATALOG: {"html": 1}, ELIGIBLE: {"html": 1}},
     "list-empty": UNLISTED | {CATALOG: {"empty_list": 1}, ELIGIBLE: {"callable_unlisted": 1}},
