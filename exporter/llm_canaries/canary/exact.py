@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from fractions import Fraction
 from math import comb
 
-import numpy as np
 from msgspec import Struct
 
 
@@ -23,17 +22,26 @@ def fisher(tables: Sequence[Table]) -> float:
     Of one table, Fisher's exact test (1935); of several, its stratified form: given how often each case failed in all,
     its failures at head are hypergeometric, and their sum is the convolution.
     """
-    chances = np.ones(1)
+    chances = [1.0]
     least = 0  # of failures at head
     for table in tables:
         failures = table.base_failures + table.head_failures
         runs = table.base_runs + table.head_runs
         low, high = max(0, failures - table.base_runs), min(failures, table.head_runs)
         ways = [comb(table.head_runs, k) * comb(table.base_runs, failures - k) for k in range(low, high + 1)]
-        chances = np.convolve(chances, [each / comb(runs, failures) for each in ways])
+        chances = _both(chances, [each / comb(runs, failures) for each in ways])
         least += low
     seen = sum(table.head_failures for table in tables)
-    return min(1.0, float(chances[seen - least :].sum()))
+    return min(1.0, sum(chances[seen - least :]))
+
+
+def _both(one: Sequence[float], other: Sequence[float]) -> list[float]:
+    """The chances of the sum of two counts."""
+    chances = [0.0] * (len(one) + len(other) - 1)
+    for place, chance in enumerate(one):
+        for step, more in enumerate(other):
+            chances[place + step] += chance * more
+    return chances
 
 
 def sign_test(more: int, less: int) -> float:
