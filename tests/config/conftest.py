@@ -32,10 +32,6 @@ class Mirrored(Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
-class Stale(Struct, frozen=True, forbid_unknown_fields=True):
-    """A scenario that asks directly as well."""
-
-
 FILES = {"/run/key": "sk-planted-file\n", "/run/empty": "\n"}
 
 
@@ -58,11 +54,10 @@ def known() -> Known:
         kinds=frozenset({"embedded", "openai-compatible"}),
         dialects=frozenset({"openai_chat", "anthropic_messages"}),
         profiles=frozenset({"generic", "openai", "iflow"}),
-        scenarios={"known-good": KnownGood, "eligibility": Eligibility, "mirrored": Mirrored, "stale": Stale},
+        scenarios={"known-good": KnownGood, "eligibility": Eligibility, "mirrored": Mirrored},
         definitions=frozenset({"known-good", "spark-eligibility"}),
         plays={"known-good": "known-good", "spark-eligibility": "eligibility"},
         looped=frozenset({"mirrored"}),
-        direct=frozenset({"stale"}),
         serves=lambda gateway, model: any(model in each.models for each in (gateway.providers or {}).values()),
     )
 

@@ -107,7 +107,7 @@ def test_the_names_of_this_installation(known):
     assert gateway["properties"]["kind"]["enum"] == ["embedded", "openai-compatible"]
     assert gateway["properties"]["profile"]["enum"] == ["generic", "iflow", "openai"]
     assert canary["properties"]["use"]["enum"] == ["known-good", "spark-eligibility"]
-    assert canary["properties"]["scenario"]["enum"] == ["eligibility", "known-good", "mirrored", "stale"]
+    assert canary["properties"]["scenario"]["enum"] == ["eligibility", "known-good", "mirrored"]
     assert canary["properties"]["dialects"]["items"]["enum"] == ["anthropic_messages", "openai_chat"]
     assert "x-known" not in str(schema)
     assert "null" not in str(schema["properties"])

@@ -60,9 +60,9 @@ class Case(Struct, frozen=True, kw_only=True):
     `every` is in seconds.
     `upstream`: what our mirror is asked for behind the gateway, empty where the model does not lead to it or nobody
     has said. `dialect_certain`: the user said that the gateway speaks this dialect, so a missing endpoint is a failure.
-    `deployed`: the gateway is not ours, and tells nothing of its attempts. `twin`: it can be asked directly as well.
-    `mirror`: how our own mirror is behind the model, if it is. `aim`: where a client's environment leads, for scenarios
-    that need one; it is read anew for each run.
+    `deployed`: the gateway is not ours, and tells nothing of its attempts. `twin`: the embedded gateway that asks the
+    same provider directly, empty where there is none. `mirror`: how our own mirror is behind the model, if it is.
+    `aim`: where a client's environment leads, for scenarios that need one; it is read anew for each run.
     """
 
     canary: str
@@ -79,7 +79,7 @@ class Case(Struct, frozen=True, kw_only=True):
     upstream: str = ""
     dialect_certain: bool = False
     deployed: bool = False
-    twin: bool = False
+    twin: str = ""
     mirror: Literal["", "built-in", "loopback"] = ""
     aim: Aim | None = None
     every: float = 600.0

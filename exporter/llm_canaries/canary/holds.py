@@ -8,7 +8,7 @@ from msgspec import Struct
 from llm_canaries.canary.canary import Run
 from llm_canaries.canary.scenarios.catalog import listed, more
 from llm_canaries.wire.dialects import DIALECTS
-from llm_canaries.wire.exchange import Page
+from llm_canaries.wire.exchange import Exchange, Page
 from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.json import WireError, decode_object
 
@@ -23,19 +23,26 @@ class HoldReason(StrEnum):
 
 
 class Hold(Struct, frozen=True):
-    """Runs at `gateway` (of one `model`, or of all: "") are withheld until `until` (Unix time)."""
+    """Runs at `gateway` (of one `model`, or of all: "") are withheld until `until` (Unix time).
+
+    `own`: the gateway asked for it by itself, or for longer than anybody believes.
+    """
 
     gateway: str
     model: str
     reason: HoldReason
     until: float
+    own: bool = False
 
 
 WITHOUT_HINT = 60.0  # a 429 that names no time
 LONGEST = 24 * 3600.0
+FAR = 3600.0  # seconds of a wait above which a canary looks whether it is still due (peers.md E.2)
 SUPPORT_HOLD = 3600.0  # CLIProxyAPI suspends such a model for 12 hours anyway (cliproxyapi.md 4.5)
 
 _WAITS = {FaultReason.RATE_LIMITED, FaultReason.COOLDOWN, FaultReason.QUOTA_EXHAUSTED}
+
+_OWN = {FaultReason.COOLDOWN, FaultReason.NO_CREDENTIAL}  # what gateways say, and no provider
 
 _LISTS = frozenset(dialect.models_path for dialect in DIALECTS.values())
 
@@ -54,15 +61,19 @@ _UNCONFIRMED = _WAITS | {
 def holds_after(run: Run, now: float) -> list[Hold]:
     """The holds that the answers of `run` ask for."""
     found: list[Hold] = []
-    for fault in faults(run):
+    for answer in run.answers:
+        if (fault := answer.fault) is None:
+            continue
+        direct = isinstance(answer, Exchange) and answer.send.via == "direct"
+        gateway = run.case.twin if direct else run.case.gateway
         if fault.reason in _WAITS or (fault.retry_after or 0) > 0:
             wait = min(WITHOUT_HINT if fault.retry_after is None else fault.retry_after, LONGEST)
             # a cooldown is of one model; a rate limit or a quota is of the credential
             model = run.case.model if fault.reason is FaultReason.COOLDOWN else ""
-            found.append(Hold(run.case.gateway, model, HoldReason.RETRY_AFTER, now + wait))
+            own = fault.reason in _OWN or wait >= FAR
+            found.append(Hold(gateway, model, HoldReason.RETRY_AFTER, now + wait, own))
         if fault.reason is FaultReason.MODEL_NOT_SUPPORTED:
-            until = now + SUPPORT_HOLD
-            found.append(Hold(run.case.gateway, run.case.model, HoldReason.SUPPORT_ERROR, until))
+            found.append(Hold(gateway, run.case.model, HoldReason.SUPPORT_ERROR, now + SUPPORT_HOLD))
     return found
 
 
@@ -93,12 +104,12 @@ class Holds:
     """The holds in force: the longest of each gateway, model and reason."""
 
     def __init__(self) -> None:
-        self._until: dict[tuple[str, str, HoldReason], float] = {}
+        self._until: dict[tuple[str, str, HoldReason, bool], float] = {}
         self._hidden: set[tuple[str, str]] = set()
 
     def add(self, hold: Hold) -> None:
         """Puts `hold` in force, unless a longer one of its kind is."""
-        key = (hold.gateway, hold.model, hold.reason)
+        key = (hold.gateway, hold.model, hold.reason, hold.own)
         if hold.reason is HoldReason.SUPPORT_ERROR:
             self._hidden.discard((hold.gateway, hold.model))
         self._until[key] = max(hold.until, self._until.get(key, 0.0))
@@ -116,11 +127,14 @@ class Holds:
                 del self._until[key]
                 self._hidden.discard(model)
 
-    def of(self, gateway: str, model: str, now: float) -> Mapping[HoldReason, float]:
-        """The reasons to withhold a run of `model` at `gateway`, each with its end."""
+    def of(self, gateway: str, model: str, now: float, *, own: bool = True) -> Mapping[HoldReason, float]:
+        """The reasons to withhold a run of `model` at `gateway`, each with its end.
+
+        `own` False leaves out what the gateway asked for by itself: somebody has to look whether that is still due.
+        """
         self._until = {key: until for key, until in self._until.items() if until > now}
         found: dict[HoldReason, float] = {}
-        for (its_gateway, its_model, reason), until in self._until.items():
-            if its_gateway == gateway and its_model in ("", model):
+        for (its_gateway, its_model, reason, its_own), until in self._until.items():
+            if its_gateway == gateway and its_model in ("", model) and (own or not its_own):
                 found[reason] = max(until, found.get(reason, 0.0))
         return found

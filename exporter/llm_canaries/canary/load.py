@@ -123,7 +123,7 @@ def _cells(
                     upstream=(loop.upstream or "") if loop is not None and loop.model == model.id else "",
                     dialect_certain=config.dialects is not None or config.kind == "embedded",
                     deployed=config.kind in binding.deployed,
-                    twin=config.twin is not None,
+                    twin="" if looped else config.twin or "",
                     mirror=_mirror(config, model.id),
                     every=canary.every or definition.every,
                     thresholds={**definition.thresholds, **canary.thresholds},

@@ -8,7 +8,7 @@ from llm_canaries.config.loopback import check_loopback, check_looped, check_mir
 from llm_canaries.config.params import check_params
 from llm_canaries.config.problems import Path, Problems, allowed, listed, plain, quoted
 from llm_canaries.config.routing import EMBEDDED_ONLY, check_routing
-from llm_canaries.config.twins import check_connectivity, check_direct, check_twins
+from llm_canaries.config.twins import check_connectivity, check_twins
 from llm_canaries.config.values import Refused, parse_duration, parse_level, parse_ratio
 
 Data = Mapping[str, object]
@@ -67,7 +67,6 @@ def check_config(data: Data, known: Known, problems: Problems) -> None:
             check_thresholds(canary, path, problems)
             _check_canary_params(canary, path, known, problems)
             _check_looped(canary, path, gateways, known, problems)
-            check_direct(canary, path, gateways, known, problems)
 
 
 def check_definition(data: dict[str, object], path: Path, known: Known, problems: Problems) -> None:

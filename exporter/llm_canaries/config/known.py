@@ -15,7 +15,7 @@ class Known(Struct, frozen=True, kw_only=True):
     `scenarios` maps a scenario to the Struct of its params. `plays` maps a definition to its scenario: with it
     the params of a canary that uses a definition are checked when the file loads, not only when they are merged.
     `least_every` is the shortest interval in seconds of the scenarios that have one. `looped` are the scenarios that
-    need our mirror behind the gateway, `direct` those that ask the gateway's twin as well. `serves` tells whether an
+    need our mirror behind the gateway. `serves` tells whether an
     embedded gateway's configuration leads a model anywhere. `ways` is how a scenario asks for streams: `either`,
     `both`, `streamed` or `whole`. `impossible` tells of canaries that are bound to what they can never be asked of.
     """
@@ -28,7 +28,6 @@ class Known(Struct, frozen=True, kw_only=True):
     plays: Mapping[str, str] = {}
     least_every: Mapping[str, float] = {}
     looped: frozenset[str] = frozenset()
-    direct: frozenset[str] = frozenset()
     serves: Callable[[Any, str], bool] = lambda gateway, model: True
     ways: Mapping[str, str] = {}
     impossible: Callable[[Any], Iterable[tuple[Path, str]]] | None = None

@@ -27,24 +27,6 @@ def check_twins(gateways: Data, known: Known, problems: Problems) -> None:
             _check_models(gateway, ("gateways", name, "models"), gateways[twin], twin, known, problems)
 
 
-def check_direct(canary: Data, path: Path, gateways: Data, known: Known, problems: Problems) -> None:
-    """A canary that asks directly as well is bound to gateways of which one has a twin."""
-    use, own = canary.get("use"), canary.get("scenario")
-    scenario = own if own is not None else known.plays.get(use) if isinstance(use, str) else None
-    bound = canary.get("gateway")
-    if not isinstance(scenario, str) or scenario not in known.direct:
-        return
-    if bound is not None and (not isinstance(bound, str) or bound not in gateways):
-        return  # told of elsewhere
-    chosen = [gateways[bound]] if isinstance(bound, str) else list(gateways.values())
-    if any(isinstance(each, dict) and "twin" in each for each in chosen):
-        return
-    key = "scenario" if own is not None else "use"
-    where = f"gateway {quoted(bound)}" if isinstance(bound, str) else "any gateway"
-    message = f"`{plain(scenario)}` asks the provider directly as well; write `twin:` at {where}"
-    problems.add((*path, key), problems.told((*path, key), message))
-
-
 def check_connectivity(data: Data, problems: Problems) -> None:
     """What tells whether our own network is up lies beyond this machine."""
     urls = data.get("connectivity")

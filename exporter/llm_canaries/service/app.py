@@ -21,7 +21,7 @@ from llm_canaries.service.loop_end import LoopEnd
 from llm_canaries.service.plant import Plant, build
 from llm_canaries.service.recorder import Recorder
 from llm_canaries.service.schedule import Schedule
-from llm_canaries.service.sending import Sending
+from llm_canaries.service.sending import Sending, held
 from llm_canaries.service.settings import Settings, url_of
 from llm_canaries.service.spending import Spending
 from llm_canaries.service.store import Store
@@ -162,7 +162,7 @@ class Sidecar:
 
     def held(self, case: Case, now: float) -> Mapping[HoldReason, float]:
         """What withholds runs of `case`, each with its end (Unix time)."""
-        return {**self.spending.held(case, now), **self.holds.of(case.gateway, case.model, now)}
+        return {**self.spending.held(case, now), **held(self.holds, case, now)}
 
     async def _run(self, key: str, *, confirmation: bool) -> None:
         plant = self.plant
@@ -180,7 +180,8 @@ class Sidecar:
             if self.plant is not None and key in self.plant.cases:
                 await self._record(case, run, confirmation=confirmation)
         failed = run.finding.outcome is Outcome.FAIL and key in self.ledgers
-        if failed and self.ledgers[key].unconfirmed and may_confirm(run):
+        gentle = may_confirm(run) and "direct" not in SCENARIOS[case.scenario].needs  # who asks directly asks once
+        if failed and self.ledgers[key].unconfirmed and gentle:
             self._later(self._confirm(key), CONFIRM_AFTER)
 
     async def _may_run(self, plant: Plant, case: Case, *, confirmation: bool) -> bool:

@@ -79,7 +79,7 @@ class Attributing:
             return Witnesses()
         twin = again = loop = None
         if "direct" in scenario.compared and (name := self._twin(case)) is not None:
-            twin = await replay(replace(case, gateway=name), None)
+            twin = await replay(replace(case, gateway=name, twin=""), None)
             told += [f"directly, through {name}: {_came_to(twin)}"] if twin is not None else []
         if repeat and direct_of(run, twin) is Direct.PASSED:
             again = await replay(case, run.finding.memory)
@@ -134,7 +134,7 @@ class Attributing:
 def looped_back(case: Case, loop: LoopbackConfig) -> Case:
     """The same case where our own mirror answers behind the gateway."""
     facts = ModelFacts(vision=loop.vision, thinking=loop.thinking)
-    return replace(case, model=loop.model, upstream=loop.upstream or "", facts=facts)
+    return replace(case, model=loop.model, upstream=loop.upstream or "", mirror="loopback", facts=facts, twin="")
 
 
 def _came_to(run: Run) -> str:

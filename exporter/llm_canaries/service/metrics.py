@@ -64,6 +64,7 @@ _CANARY = (
     Family("thinking_mismatches_total", "counter", (*CASE, "control"), "Thinking controls that were not applied."),
     Family("model_listed", "gauge", ("gateway", "model_id", "client"), "1 if the client key is shown the model."),
     Family("model_callable", "gauge", ("gateway", "model_id", "client"), "1 if the client key can call the model."),
+    Family("cooldown_lost_seconds_total", "counter", ("gateway", "provider_key"), "Time that stale cooldowns cost."),
     Family("budget_requests_remaining", "gauge", ("gateway", "period"), "Requests left of the configured budget."),
     Family("budget_tokens_remaining", "gauge", ("gateway", "period"), "Tokens left of the configured budget."),
     Family("budget_dollars_remaining", "gauge", ("gateway", "period"), "Dollars left of the configured budget."),
@@ -127,7 +128,6 @@ _ACTIONS = "mitigations are not carried out yet"
 UNFILLED: Mapping[str, str] = {
     "llm_canary_reasoning_growth_ratio": "no baseline of reasoning tokens is kept yet",
     "llm_canary_reasoning_growth_ratio_lower": "no baseline of reasoning tokens is kept yet",
-    "llm_canary_cooldown_lost_seconds_total": "no scenario looks for stale cooldowns yet",
     "llm_sidecar_runs_shed_total": "no run is ever shed: each waits for its turn",
     "llm_gateway_page_up": _PAGES,
     "llm_gateway_capability": _PAGES,

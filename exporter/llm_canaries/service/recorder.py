@@ -169,6 +169,9 @@ class Recorder:
                 self._count(f"llm_canary_{family}_total", value, **labels, control=control)
             elif family in ("model_listed", "model_callable"):
                 self._set(f"llm_canary_{family}", value, **listing)
+            elif family == "cooldown_lost":
+                gateway = run.case.gateway
+                self._count("llm_canary_cooldown_lost_seconds_total", value, gateway=gateway, provider_key=control)
             elif family == "input_delta_tokens":
                 self._set("llm_canary_usage_parity_delta_tokens", value, **labels, kind="input")
 

@@ -39,7 +39,7 @@ class Sending:
 
         `extra` runs, confirmations and those to compare with, are the first to be given up.
         """
-        holds = self._holds.of(case.gateway, case.model, self._clock.wall())
+        holds = held(self._holds, case, self._clock.wall())
         free = plant.assembly.mirror_behind(case.gateway, case.model) is not None
         return holds or await self._spending.holds(case, last, extra=extra, free=free)
 
@@ -75,3 +75,16 @@ class Sending:
             return run
 
         return replay
+
+
+def held(holds: Holds, case: Case, now: float) -> Mapping[HoldReason, float]:
+    """What withholds `case`, each reason with its end.
+
+    Whether a gateway's own pause is still due is for a case to see that asks directly as well, unless its twin is held.
+    """
+    if "direct" not in SCENARIOS[case.scenario].needs:
+        return holds.of(case.gateway, case.model, now)
+    found = dict(holds.of(case.gateway, case.model, now, own=False))
+    for reason, until in holds.of(case.twin, case.model, now).items():
+        found[reason] = max(until, found.get(reason, 0.0))
+    return found

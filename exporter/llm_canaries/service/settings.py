@@ -51,7 +51,6 @@ def known(definitions: Mapping[str, Definition]) -> Known:
         plays={name: definition.scenario for name, definition in definitions.items()},
         least_every={name: scenario.least_every for name, scenario in SCENARIOS.items() if scenario.least_every},
         looped=frozenset(name for name, scenario in SCENARIOS.items() if "loopback" in scenario.needs),
-        direct=frozenset(name for name, scenario in SCENARIOS.items() if "direct" in scenario.needs),
         serves=serves,
         ways={name: scenario.ways for name, scenario in SCENARIOS.items()},
     )

@@ -233,7 +233,7 @@ def test_any_answer_is_a_finding(name, dialect, data):
     scenario = SCENARIOS[name]
     facts = data.draw(st.sampled_from([ModelFacts(), ModelFacts(vision=True), ModelFacts(budget=(1024, 9000))]))
     stream, chosen = data.draw(st.booleans()), params(scenario, data)
-    twin = data.draw(st.booleans())
+    twin = data.draw(st.sampled_from(["", "own"])) if "direct" not in scenario.needs else "own"
     its = case(scenario, dialect=dialect, stream=stream, facts=facts, deployed=True, twin=twin, params=chosen)
     assume(not scenario.objection(its))
     memory = None

@@ -58,7 +58,7 @@ class Way:
 
 def negotiated(gateway, direct=None, **more):
     ways = {"gateway": gateway, "direct": direct}
-    finding, steps = play(SCENARIO, lambda step: ways[step.via](step), twin=direct is not None, **more)
+    finding, steps = play(SCENARIO, lambda step: ways[step.via](step), twin="own" if direct is not None else "", **more)
     return finding, [(step.via, step.path if isinstance(step, Look) else stage_of(step)) for step in steps]
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from llm_canaries.canary.canary import Case, Outcome, Run
 from llm_canaries.canary.load import Wanted, cases
@@ -10,6 +11,7 @@ from llm_canaries.config.load import load
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.gate import Order, gate
 from llm_canaries.service.mutants.catalogue import Caught, Mutant, compared
+from llm_canaries.service.mutants.deployed import deployed
 from llm_canaries.service.settings import Settings, known, read_settings
 from llm_canaries.wire.nonce import Draw
 
@@ -69,21 +71,18 @@ async def play(
     turns, found = asyncio.Semaphore(AT_ONCE), dict[str, Caught]()
 
     async def one(mutant: Mutant) -> Caught:
-        async with turns:
-            runs = await gate(
-                Order(
-                    config=settings.config,
-                    cases=bench_cases(settings, mutant.model, without),
-                    repeat=mutant.runs,
-                    bend=mutant.bend,
-                ),
-                clock=clock,
-                draw=draw,
-                redact=str,
-                report=lambda run: None,
+        async with turns, bench_of(mutant, settings, clock, draw) as own:
+            order = Order(
+                config=own.config,
+                cases=bench_cases(own, mutant.model, without),
+                repeat=mutant.runs,
+                bend=mutant.bend,
+                attribution=mutant.deployed is not None,
             )
+            runs = await gate(order, clock=clock, draw=draw, redact=str, report=lambda run: None)
         see(mutant, runs)
-        found[mutant.name] = compared(mutant, verdicts(runs[mutant.runs - 1 :: mutant.runs]), without)
+        last = runs[mutant.runs - 1 :: mutant.runs]
+        found[mutant.name] = compared(mutant, verdicts(last, domains=mutant.deployed is not None), without)
         return found[mutant.name]
 
     async def together(mutant: Mutant) -> None:
@@ -100,13 +99,27 @@ async def play(
     return [found[mutant.name] for mutant in mutants]
 
 
-def verdicts(runs: Sequence[Run]) -> Mapping[str, Mapping[str, int]]:
-    """How many cases of each scenario came to each reason, those that decide nothing in brackets; passes left out."""
+@asynccontextmanager
+async def bench_of(mutant: Mutant, settings: Settings, clock: Clock, draw: Draw) -> AsyncIterator[Settings]:
+    """The settings that show `mutant`: the mirror behind an embedded core, or behind a gateway on the wire."""
+    if mutant.deployed is None:
+        yield settings
+        return
+    async with deployed(settings, mutant.deployed, clock, draw) as own:
+        yield own
+
+
+def verdicts(runs: Sequence[Run], *, domains: bool = False) -> Mapping[str, Mapping[str, int]]:
+    """How many cases of each scenario came to each reason, those that decide nothing in brackets; passes left out.
+
+    `domains`: a failure's word has its fault domain, too.
+    """
     found: dict[str, Counter[str]] = {}
     for run in runs:
         outcome, reason = run.finding.outcome, str(run.finding.reason)
         if outcome is Outcome.PASS:
             continue
-        word = {Outcome.FAIL: reason, Outcome.INCONCLUSIVE: f"[{reason}]"}.get(outcome, f"({reason})")
+        failed = f"{reason}: {run.finding.fault_domain}" if domains else reason
+        word = {Outcome.FAIL: failed, Outcome.INCONCLUSIVE: f"[{reason}]"}.get(outcome, f"({reason})")
         found.setdefault(run.case.scenario, Counter())[word] += 1
     return {name: dict(counts) for name, counts in found.items()}

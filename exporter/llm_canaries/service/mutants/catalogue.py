@@ -7,6 +7,7 @@ from msgspec import Struct
 from llm_canaries.mirror.misbehaviour import MISBEHAVIOURS, Service
 from llm_canaries.proxy.gateway import Gateway
 from llm_canaries.service.mutants.core import CORE_MUTANTS
+from llm_canaries.service.mutants.deployed import DEPLOYED, DeployedMutant
 from llm_canaries.service.mutants.expected import EXPECTED, RUNS
 from llm_canaries.service.mutants.expected_loopback import Catches
 
@@ -15,7 +16,10 @@ _WAITING = frozenset({Service.HANG, Service.HANG_MIDWAY, Service.SLOW, Service.B
 
 
 class Mutant(Struct, frozen=True, kw_only=True):
-    """One fault, or one control: `model` at the mirror behind a core that `bend` bends, asked `runs` times a case."""
+    """One fault, or one control: `model` at the mirror behind a core that `bend` bends, asked `runs` times a case.
+
+    `deployed`: the core is a gateway of its own, with a twin, and whose fault it is must be found as well.
+    """
 
     name: str
     help: str
@@ -26,6 +30,7 @@ class Mutant(Struct, frozen=True, kw_only=True):
     control: bool = False
     waits: bool = False
     heavy: bool = False
+    deployed: DeployedMutant | None = None
 
 
 def catalogue() -> Sequence[Mutant]:
@@ -54,6 +59,17 @@ def catalogue() -> Sequence[Mutant]:
             control=row.control,
         )
         for name, row in CORE_MUTANTS.items()
+    ] + [
+        Mutant(
+            name=name,
+            help=row.help,
+            model=row.model,
+            bend=row.bend,
+            expected=row.expected,
+            control=row.control,
+            deployed=row,
+        )
+        for name, row in DEPLOYED.items()
     ]
     return sorted(found, key=lambda mutant: not mutant.waits)
 

@@ -11,6 +11,7 @@ from llm_canaries.service.mutants.expected_loopback import LOOP, Catches, Verdic
 IMAGE, GOOD, ELIGIBLE, THINKING = "tool-result-image", "known-good", "eligibility", "thinking"
 PARITY, TRIP, STREAM = "usage-parity", "tool-round-trip", "stream-conformance"
 CATALOG, ROUTING, NEGATIVE = "catalog", "routing", "negative-control"
+STALE = "stale-cooldown"  # of a deployed gateway with a twin alone
 NEGOTIATION = "negotiation"  # of a sound model alone: it borrows other scenarios, and would tell their faults again
 COMPLETION, HTTP = "completion", "http"  # people's own, of which bench.py has one each; the latter asks for a 429
 
