@@ -3,7 +3,9 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
+from aioresponses import aioresponses
 from sinks import free_port, sink
 
 from llm_canaries.alerts.heartbeat import Heartbeat
@@ -66,5 +68,24 @@ async def test_one_that_hangs_is_a_failure_in_time(session):
     async with sink() as there:
         there.gate.clear()
         async with beating(Heartbeat(session, there.url("", "http"), every=0.1, well=lambda: True)) as heartbeat:
+            await until(lambda: heartbeat.failures >= 2)
+            assert heartbeat.beats == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        aiohttp.ServerDisconnectedError(),
+        aiohttp.ClientPayloadError("cut"),
+        aiohttp.TooManyRedirects(None, ()),
+        ConnectionResetError(104, "reset"),
+        TimeoutError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_whatever_is_raised_is_a_failure_and_the_next_beat_comes(session, error):
+    with aioresponses() as answers:
+        answers.get("http://127.0.0.1/ping", exception=error, repeat=True)
+        async with beating(Heartbeat(session, "http://127.0.0.1/ping", every=0.02, well=lambda: True)) as heartbeat:
             await until(lambda: heartbeat.failures >= 2)
             assert heartbeat.beats == 0
