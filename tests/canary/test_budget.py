@@ -1,10 +1,9 @@
 """Covers canary/budget.py: the rule by itself, and whole days of it on a fake clock."""
 
-import heapq
-import random
 from math import inf
 
 import pytest
+from budget_days import Simulated, crowd, demand
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -117,36 +116,6 @@ def test_dollars_are_counted_in_billionths_and_never_too_few():
     assert Amount(1, 2, 3) + Amount(4, 5, 6) - Amount(1, 2, 3) == Amount(4, 5, 6)
 
 
-class Simulated:
-    """A day on a fake clock: cases of (priority, interval, tokens at most) against one cap."""
-
-    def __init__(self, cases, cap, seed=1, cheaper=0.0):
-        draw = random.Random(seed)
-        self.runs = {index: [] for index in range(len(cases))}
-        self.held = {index: [] for index in range(len(cases))}
-        self.spent, self.peak = 0, 0
-        queue = [(draw.random() * every, index) for index, (_, every, _) in enumerate(cases)]
-        heapq.heapify(queue)
-        while queue and queue[0][0] < DAY:
-            now, index = heapq.heappop(queue)
-            priority, every, tokens = cases[index]
-            last = self.runs[index][-1] if self.runs[index] else None
-            asked = Wish(cost=Amount(tokens=tokens), priority=priority, every=every, last=last)
-            wait = decide(now, [purse(self.spent, cap)], asked)
-            if wait is None:
-                self.peak = max(self.peak, self.spent + tokens)
-                self.spent += int(tokens * (1 - cheaper * draw.random()))
-                self.runs[index].append(now)
-            else:
-                assert now < wait.until <= DAY or not wait.spent
-                self.held[index].append(now)
-            heapq.heappush(queue, (now + every, index))
-
-
-def demand(cases):
-    return sum(DAY / every * tokens for _, every, tokens in cases)
-
-
 kinds = st.tuples(st.sampled_from(Priority), st.sampled_from([60.0, 300.0, 600.0, 1800.0]), st.integers(1, 4000))
 
 
@@ -171,10 +140,6 @@ def test_high_ones_keep_their_interval_whatever_the_others_want_within_nine_tent
     day = Simulated(cases, cap, seed)
     for index in range(len(high)):
         assert not day.held[index]
-
-
-def crowd(high=5, normal=20, low=10, tokens=100):
-    return [(each, 600.0, tokens) for each, count in ((HIGH, high), (NORMAL, normal), (LOW, low)) for _ in range(count)]
 
 
 @pytest.mark.parametrize("plenty", [0.3, 0.5, 0.8])

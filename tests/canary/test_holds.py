@@ -7,7 +7,8 @@ from llm_canaries.canary.asks import sending, text_ask
 from llm_canaries.canary.holds import Hold, HoldReason, Holds, holds_after, listing, may_confirm
 from llm_canaries.canary.scenarios.known_good import SCENARIO
 from llm_canaries.canary.scenarios.table import SCENARIOS
-from llm_canaries.wire.exchange import Look, Page
+from llm_canaries.wire.exchange import Attempt, Look, Page
+from llm_canaries.wire.quota_reading import read_quota
 
 ITS = case(SCENARIO)
 STEP = sending(ITS, text_ask(ITS, "hi", cap=9), "cnry-aaaaaaaaaa")
@@ -107,6 +108,62 @@ def test_another_page_is_no_list():
 def test_a_model_that_is_not_known_costs_no_hold():
     assert after(error(STEP, 404, "The model `m` does not exist", "model_not_found")) == []
     assert not may_confirm(run("fail", "unlisted", answers=[error(STEP, 404, "no such model", "model_not_found")]))
+
+
+def answered(credential=None, **headers):
+    """A good answer with headers, `_` for `-` in their names; at an embedded core where a credential is named."""
+    said = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+    attempts = () if credential is None else (Attempt(provider="p", credential=credential, status=200, duration=0.1),)
+    answer = replace(chat(STEP, "fine"), headers=said, attempts=attempts, quota=read_quota(said, 1000.0))
+    return holds_after(run("pass", answers=[answer]), 1000.0)
+
+
+LIMIT = "x_ratelimit_"
+USED_UP = {f"{LIMIT}remaining_requests": "0", f"{LIMIT}limit_requests": "10", f"{LIMIT}reset_requests": "2m"}
+CODEX = {"x_codex_primary_used_percent": "100", "x_codex_primary_reset_after_seconds": "60"}
+CLAUDE = "anthropic_ratelimit_"
+UNIFIED = f"{CLAUDE}unified_"
+
+
+@pytest.mark.parametrize(
+    ("headers", "until"),
+    [
+        (USED_UP, 1120.0),
+        (USED_UP | {"x_ratelimit_remaining_requests": "1"}, None),
+        (USED_UP | {"x_ratelimit_reset_requests": ""}, None),
+        (USED_UP | {"x_ratelimit_limit_requests": "0"}, None),
+        (USED_UP | {"x_ratelimit_remaining_tokens": "0", "x_ratelimit_reset_tokens": "10m"}, 1600.0),
+        ({f"{CLAUDE}tokens_remaining": "0", f"{CLAUDE}tokens_reset": "1970-01-01T00:20:00Z"}, 1200.0),
+        ({"ratelimit": '"api";r=0;t=30'}, 1030.0),
+        (CODEX, 1060.0),
+        (CODEX | {"x_codex_primary_used_percent": "99"}, None),
+        ({f"{UNIFIED}5h_status": "rejected", f"{UNIFIED}5h_reset": "5000"}, 5000.0),
+        ({f"{UNIFIED}5h_status": "allowed", f"{UNIFIED}5h_utilization": "1", f"{UNIFIED}5h_reset": "5000"}, None),
+        ({f"{UNIFIED}7d_oi_status": "rejected", f"{UNIFIED}7d_oi_reset": "5000"}, None),
+        ({f"{UNIFIED}status": "rejected", f"{UNIFIED}reset": "900000"}, 1000.0 + 86400),
+        ({"x_quota_snapshot_premium_interactions": "ent=300&rem=0&rst=1970-01-02T00%3A00%3A00Z"}, None),
+    ],
+)
+def test_a_quota_that_is_used_up_holds_until_it_is_renewed_without_any_429(headers, until):
+    """Only the model that was asked; what is served for money, or counts for another model, holds nothing."""
+    expected = [] if until is None else [Hold("g", "m", HoldReason.RETRY_AFTER, until)]
+    assert answered(**headers) == expected
+    said = tuple((f"llm_provider-{name.replace('_', '-')}", value) for name, value in headers.items())
+    answer = replace(chat(STEP, "fine"), headers=said, quota=read_quota(said, 1000.0))
+    assert holds_after(run("pass", answers=[answer]), 1000.0) == expected
+
+
+def test_a_429_that_names_no_time_waits_for_the_quota_that_it_names():
+    said = (("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "2m"))
+    answer = replace(limited(), headers=said, quota=read_quota(said, 1000.0))
+    assert after(answer) == [Hold("g", "", HoldReason.RETRY_AFTER, 1120.0)]
+    hinted = replace(limited(retry_after=7.0), headers=said, quota=read_quota(said, 1000.0))
+    assert after(hinted) == [Hold("g", "", HoldReason.RETRY_AFTER, 1007.0)]
+
+
+def test_one_of_several_credentials_is_left_to_the_core():
+    assert answered("one", **USED_UP) == []
+    assert answered("default", **USED_UP) == [Hold("g", "m", HoldReason.RETRY_AFTER, 1120.0)]
 
 
 def test_an_answer_holds_nothing():

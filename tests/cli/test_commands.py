@@ -119,6 +119,7 @@ class Leaky(BaseHTTPRequestHandler):
         self.send_response(401)
         self.send_header("content-length", str(len(body)))
         self.send_header("x-echo", key)
+        self.send_header("x-canary-signature", self.headers["x-canary-signature"])
         self.end_headers()
         self.wfile.write(body)
 
@@ -142,8 +143,9 @@ def leaky():
 def test_a_secret_never_shows_even_where_the_gateway_repeats_it(leaky, tmp_path):
     gateway = {"kind": "openai-compatible", "url": leaky, "api_key": "${KEY}", "models": ["m"]}
     gateway["headers"] = {"x-t": "${T}"}
-    (tmp_path / "canaries.yml").write_text(yaml.safe_dump({"gateways": {"leaky": gateway}}))
-    env = {"KEY": SECRET, "T": "header-secret-98765"}
+    config = {"gateways": {"leaky": gateway}, "mark": {"key": "${MARK}"}}
+    (tmp_path / "canaries.yml").write_text(yaml.safe_dump(config))
+    env = {"KEY": SECRET, "T": "header-secret-98765", "MARK": "signing-key-0123456789"}
     env |= {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "s.md")}
     done = canaries("run", "-v", "--json", "a.json", "--junit", "a.xml", cwd=tmp_path, env=env)
     assert done.returncode == 1
@@ -153,6 +155,8 @@ def test_a_secret_never_shows_even_where_the_gateway_repeats_it(leaky, tmp_path)
     )
     assert SECRET not in everything
     assert "header-secret-98765" not in everything
+    assert "signing-key-0123456789" not in everything
+    assert "x-canary-signature: ***" in everything, "who sees a signature can use it for five minutes"
 
 
 def test_a_down_gateway_is_one_finding_each(tmp_path):

@@ -16,6 +16,7 @@ from llm_canaries.proxy.transport import Transport, new_session
 
 LIMITS = Limits(connect=2, first_byte=5, idle=5, total=9)
 TIMEOUT, GW = aiohttp.ClientTimeout(total=None), URL("http://gw")
+AGENT = "llm-canaries/1 (test)"
 BIG = bytes(range(256)) * 16 * 1024  # 4 MiB, more than sockets hold
 Accept = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -36,18 +37,20 @@ def of_head(head: bytes) -> tuple[str, dict[str, str]]:
     ],
 )
 async def test_request_line_and_host(url: str, line: str, host: str, session: aiohttp.ClientSession) -> None:
-    found, fields = of_head(Peer(session, URL(url), TIMEOUT).head("POST", URL(url), (), b"{}"))
+    found, fields = of_head(Peer(session, URL(url), TIMEOUT, AGENT).head("POST", URL(url), (), b"{}"))
     assert (found, fields["host"], fields["content-length"]) == (line, host, "2")
 
 
 async def test_own_fields_are_replaced_but_for_the_length(session: aiohttp.ClientSession) -> None:
-    peer, own = Peer(session, GW, TIMEOUT), {"host": "front", "user-agent": "cli", "content-length": "9", "x-ü": "ü"}
+    peer = Peer(session, GW, TIMEOUT, AGENT)
+    own = {"host": "front", "user-agent": "cli", "content-length": "9", "x-ü": "ü"}
+    assert of_head(peer.head("GET", GW, (), None))[1]["user-agent"] == AGENT
     sent = of_head(peer.head("POST", GW, tuple(own.items()), b"123"))[1]
     assert sent == own | {"content-length": "3", "accept": "*/*", "accept-encoding": "identity", "connection": "close"}
     assert "content-length" not in of_head(peer.head("GET", GW, (), None))[1]
     assert of_head(peer.head("GET", GW, (("X-A", "1"), ("x-a", "2")), None))[1]["x-a"] == "2"
     async with new_session(keep_alive=True) as kept:
-        assert "connection" not in of_head(Peer(kept, GW, TIMEOUT).head("GET", GW, (), None))[1]
+        assert "connection" not in of_head(Peer(kept, GW, TIMEOUT, AGENT).head("GET", GW, (), None))[1]
 
 
 @pytest.mark.parametrize("size", [0, 1, 64 * 1024, 64 * 1024 + 1, len(BIG)])

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 from typing import Any
 
 import aiohttp
@@ -51,7 +52,7 @@ async def test_what_is_sent(
     (head,) = server.requests
     sent = dict(fields(head))
     assert head.startswith(f"POST {path} HTTP/1.1\r\n".encode())
-    assert sent["user-agent"] == "llm-canaries"
+    assert sent["user-agent"] == f"llm-canaries/{version('llm-canaries')} (canary)"
     assert sent["x-team"] == "blue"
     assert sent["content-type"] == "application/json"
     assert sent["accept-encoding"] == "identity"

@@ -21,6 +21,7 @@ PAGED_TOOL = Tool(
     description="Returns the image of one page.",
     schema={"type": "object", "properties": {"page": {"type": "integer"}}, "required": ["page"]},
 )
+USER = "llm-canaries"
 _STRINGIFIED = {"stringified": None}  # what wire/openai_responses/parts.py writes as JSON text (protocols.md J2b)
 
 
@@ -101,7 +102,17 @@ def echo_prompt(mark: str, words: str) -> str:
 
 
 def sending(case: Case, ask: Ask, mark: str, *, stream: bool | None = None) -> Send:
-    """The step that sends `ask` as `case` does; `stream` overrides the case's own."""
+    """The step that sends `ask` as `case` does, in the name of canaries; `stream` overrides the case's own."""
     streams = bool(case.stream) if stream is None else stream
-    asked = replace(ask, stream=streams)
+    asked = _named(replace(ask, stream=streams), case)
     return Send(ask=asked, dialect=case.dialect, stream=streams, profile=case.profile, mark=mark)
+
+
+def _named(ask: Ask, case: Case) -> Ask:
+    """`ask` with the field that says who asks: one name for all, since gateways keep an account of each (LiteLLM)."""
+    field = case.profile.user_field
+    if field is None or case.dialect == "gemini":  # which has no such field
+        return ask
+    if field != "user" and case.dialect != "anthropic_messages":
+        return replace(ask, extra={**ask.extra, field: USER})
+    return replace(ask, user=USER)

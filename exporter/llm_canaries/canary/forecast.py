@@ -94,8 +94,9 @@ def _minute(now: float, scopes: "Sequence[_Scope]", priority: Priority, load: Lo
         own = float("inf") if full else interval(1.0, priority, steps(now, scope.share(scope.spent)))
         if own > 1 and priority is not Priority.HIGH:
             scope.gave_way(priority, now, own)
-        if full and priority is Priority.HIGH and scope.stopped_at is None:
-            scope.stopped_at = now
+        if full and priority is Priority.HIGH:
+            for stopped in {scope, scopes[0]}:  # a cap of all stops each
+                stopped.stopped_at = now if stopped.stopped_at is None else stopped.stopped_at
         times = max(times, own)
     for scope in scopes:
         scope.spent += part.part(1 / times)

@@ -7,10 +7,13 @@ from msgspec import Struct
 
 from llm_canaries.canary.canary import Run
 from llm_canaries.canary.scenarios.catalog import listed, more
+from llm_canaries.proxy.credentials import DEFAULT
 from llm_canaries.wire.dialects import DIALECTS
 from llm_canaries.wire.exchange import Exchange, Page
 from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.json import WireError, decode_object
+from llm_canaries.wire.quota_reading import LITELLM
+from llm_canaries.wire.quota_windows import UNIFIED, rejection
 
 
 class HoldReason(StrEnum):
@@ -46,6 +49,8 @@ _OWN = {FaultReason.COOLDOWN, FaultReason.NO_CREDENTIAL}  # what gateways say, a
 
 _LISTS = frozenset(dialect.models_path for dialect in DIALECTS.values())
 
+_OVERDRAWN = frozenset({"overage", "premium_interactions", "premium_models", "chat", "completions"})
+
 # after these another ask at once would change the gateway's own state (DESIGN 5.5)
 _UNCONFIRMED = _WAITS | {
     FaultReason.AUTH,
@@ -59,15 +64,19 @@ _UNCONFIRMED = _WAITS | {
 
 
 def holds_after(run: Run, now: float) -> list[Hold]:
-    """The holds that the answers of `run` ask for."""
+    """The holds that the answers of `run` ask for: by refusing, or by telling that nothing is left until a time."""
     found: list[Hold] = []
-    for answer in run.answers:
-        if (fault := answer.fault) is None:
-            continue
+    for answer in _unordered(run):
         direct = isinstance(answer, Exchange) and answer.send.via == "direct"
         gateway = run.case.twin if direct else run.case.gateway
+        renewed = renewal(answer, now) if isinstance(answer, Exchange) else None
+        if (fault := answer.fault) is None:
+            if renewed is not None:
+                found.append(Hold(gateway, run.case.model, HoldReason.RETRY_AFTER, min(renewed, now + LONGEST)))
+            continue
         if fault.reason in _WAITS or (fault.retry_after or 0) > 0:
-            wait = min(WITHOUT_HINT if fault.retry_after is None else fault.retry_after, LONGEST)
+            hint = WITHOUT_HINT if renewed is None else renewed - now
+            wait = min(hint if fault.retry_after is None else fault.retry_after, LONGEST)
             # a cooldown is of one model; a rate limit or a quota is of the credential
             model = run.case.model if fault.reason is FaultReason.COOLDOWN else ""
             own = fault.reason in _OWN or wait >= FAR
@@ -77,6 +86,24 @@ def holds_after(run: Run, now: float) -> list[Hold]:
     return found
 
 
+def renewal(exchange: Exchange, now: float) -> float | None:
+    """When all quotas that an answer says are used up are renewed (Unix time); None where it says so of none.
+
+    Which other models share a quota is not told. One of several credentials is the core's own matter: it takes another.
+    """
+    if exchange.attempts and exchange.attempts[-1].credential != DEFAULT:
+        return None
+    headers = tuple((name.lower().removeprefix(LITELLM), value) for name, value in exchange.headers)
+    refused, wait = rejection(headers, now)
+    resets = [now + wait] if refused and wait is not None else []
+    plan = any(name.startswith(UNIFIED) for name, _ in headers)
+    for quota in exchange.quota:
+        overdrawn = quota.scope in _OVERDRAWN or (plan and quota.unit == "ratio")  # served all the same, for money
+        if quota.exhausted and quota.limit != 0 and quota.reset_at is not None and not overdrawn:
+            resets.append(quota.reset_at)
+    return max((each for each in resets if each > now), default=None)
+
+
 def may_confirm(run: Run) -> bool:
     """Whether asking again at once is harmless."""
     return not any(fault.reason in _UNCONFIRMED for fault in faults(run))
@@ -84,8 +111,13 @@ def may_confirm(run: Run) -> bool:
 
 def faults(run: Run) -> list[Fault]:
     """Every fault that an answer of `run` had, but for those that the canary ordered."""
+    return [each.fault for each in _unordered(run) if each.fault is not None]
+
+
+def _unordered(run: Run) -> list[Exchange | Page]:
+    """The answers that our mirror was not told to give."""
     ordered = {id(each) for each in run.exchanges if each.send.rehearsed and each.upstream}
-    return [each.fault for each in run.answers if each.fault is not None and id(each) not in ordered]
+    return [each for each in run.answers if id(each) not in ordered]
 
 
 def listing(run: Run) -> Set[str] | None:

@@ -15,9 +15,12 @@ from llm_canaries.canary.forecast import Load, Outlook, cost_of, load_of, outloo
 from llm_canaries.canary.load import Wanted
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.cli.day_text import ahead, caps_text, load_text
-from llm_canaries.cli.settings import chosen_cases, config_option, settings_or_exit
+from llm_canaries.cli.estimates import rule_estimates, rule_lines
+from llm_canaries.cli.settings import chosen_cases, config_option, settings_or_exit, tell
+from llm_canaries.config.problems import ConfigError
 from llm_canaries.config.schema import Config
 from llm_canaries.proxy.price import Prices, prices_of
+from llm_canaries.service.rule_files import read_groups
 from llm_canaries.service.spending import caps_of
 from llm_canaries.wire.exchange import Send
 from llm_canaries.wire.json import WireError
@@ -36,12 +39,18 @@ def command(config: str | None, as_json: bool) -> None:
     cases = chosen_cases(settings, Wanted())
     source = settings.source or "embedded default"
     canaries = len({case.canary for case in cases})
-    days = forecast(settings.config, cases)
+    try:
+        groups = read_groups(settings.config.rules)
+    except ConfigError as error:
+        tell(error.problems)
+    days, rules = forecast(settings.config, cases), rule_estimates(groups, cases)
     if as_json:
-        click.echo(json.encode({"source": source, "cases": len(cases), "canaries": canaries} | days.json()).decode())
+        said = {"source": source, "cases": len(cases), "canaries": canaries} | days.json() | {"rules": rules}
+        click.echo(json.encode(said).decode())
         return
     click.echo(f"{source}: {len(settings.config.gateways)} gateway(s), {canaries} canaries, {len(cases)} cases.")
-    for line in (*days.told, *(f"warning: {warning}" for warning in days.warnings)):
+    warnings = (f"warning: {warning}" for warning in days.warnings)
+    for line in (*days.told, *warnings, *rule_lines(rules)):
         click.echo(line)
     click.echo(f"Shipped: {len(settings.binding.definitions)} definitions, {len(read_pages())} reasons explained.")
 

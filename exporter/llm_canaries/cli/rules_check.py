@@ -1,7 +1,7 @@
 """`canaries rules check`: can every rule be evaluated, can it ever fire, and how often will it be wrong."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 from urllib.request import urlopen
@@ -9,17 +9,13 @@ from urllib.request import urlopen
 import click
 
 from llm_canaries.alerts.runbook.pages import read_alert_pages
-from llm_canaries.canary.load import Wanted
-from llm_canaries.cli.settings import USAGE, chosen_cases, config_option, settings_or_exit
+from llm_canaries.cli.estimates import show_estimates, watched
+from llm_canaries.cli.settings import USAGE, config_option
 from llm_canaries.config.problems import ConfigError, Problem
-from llm_canaries.config.schema import LevelName
-from llm_canaries.rules.estimate import Estimate, Watch, estimates
-from llm_canaries.rules.group import RuleGroup
 from llm_canaries.rules.load import load
 from llm_canaries.rules.packs import needs_of
 from llm_canaries.service.rule_checks import Pages, examine, on_page
 from llm_canaries.service.rule_files import shipped_packs
-from llm_canaries.service.settings import shipped
 
 FINDINGS = 1
 
@@ -54,7 +50,7 @@ def check(files: Sequence[str], pages: Sequence[str], noise: float, config: str 
             click.echo(f"{name}: not loaded unless it is named in `rules.packs`: needs {need}.")
     for note in notes:
         click.echo(note)
-    _show_estimates(groups, _watched(config), noise)
+    show_estimates(groups, watched(config), noise)
     if findings:
         for finding in findings:
             click.echo(str(finding), err=True)
@@ -102,45 +98,3 @@ def _pages(names: Sequence[str]) -> Pages:
         else:
             texts |= read_texts([name])
     return texts
-
-
-def _watched(config: str | None) -> list[Watch]:
-    """The canaries of the configuration, or the shipped definitions with the intervals they come with."""
-    if config is not None:
-        return [
-            Watch(case.canary, case.scenario, case.model, case.every, _ratio(case.thresholds))
-            for case in chosen_cases(settings_or_exit(config), Wanted())
-        ]
-    return [
-        Watch(name, each.scenario, each.models[0].strip("*"), each.every, _ratio(each.thresholds))
-        for name, each in shipped()[0].items()
-    ]
-
-
-def _ratio(thresholds: Mapping[str, Mapping[LevelName, float]]) -> Mapping[str, float]:
-    return {str(severity): level for severity, level in thresholds.get("error_ratio", {}).items()}
-
-
-def _show_estimates(groups: Sequence[RuleGroup], watched: Sequence[Watch], noise: float) -> None:
-    found = estimates(groups, watched, noise)
-    if not found:
-        return
-    click.echo(f"\nIf {noise:.2%} of all runs fail with nothing wrong, each case causes so many false alarms a week,")
-    click.echo("and a fault is noticed after so long (exact, from the binomial):")
-    head = ("alert", "severity", "canary", "every", "fires at", "false a week", "all fail", "half fail")
-    rows = [head, *map(_row, found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        click.echo("  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
-    click.echo("")
-
-
-def _row(each: Estimate) -> tuple[str, ...]:
-    fires = " or ".join(f"{needed} of {runs}" for runs, needed in each.windows)
-    half = _minutes(each.half) if each.half is not None else "longer than the window"
-    total = _minutes(each.total)
-    return each.alert, each.severity, each.canary, _minutes(each.every), fires, f"{each.a_week:.2g}", total, half
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:g}m" if seconds < 7200 else f"{seconds / 3600:.3g}h"

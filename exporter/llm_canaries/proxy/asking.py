@@ -18,6 +18,7 @@ from llm_canaries.proxy.hearing import Wish, hear, hear_raw, refuse, usage_of
 from llm_canaries.proxy.peek import Asked, peek_ask
 from llm_canaries.proxy.retry import Next, follows
 from llm_canaries.proxy.routes import WORKLOAD, Found
+from llm_canaries.proxy.signature import OURS
 from llm_canaries.proxy.traffic import Traffic
 from llm_canaries.proxy.translate import Order, Pair, translate_ask
 from llm_canaries.proxy.transport import Stale, Transport
@@ -170,7 +171,7 @@ class Asking:
         request = translate_ask(pair, order, provider.profile)
         key = means.ways.secret(way, means.clock.monotonic())
         auth = DIALECTS[spoken].auth(key) if key else ()
-        own = (item for item in send.headers.items() if item[0].lower() != WORKLOAD)
+        own = (item for item in send.headers.items() if not item[0].lower().startswith(OURS))
         headers = (*request.headers, *auth, *own)
         wish = Wish(
             sent=job.body, stream=job.asked.stream, counted=means.traffic is not None, now=means.clock.wall()

@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 from msgspec import Struct
 
 from llm_canaries.proxy.gateway import Limits
 from llm_canaries.proxy.headers import STANDING_HEADERS
+from llm_canaries.proxy.signature import Sign, unsigned
 from llm_canaries.proxy.transport import HttpAnswer, Transport
 from llm_canaries.wire.dialects import DIALECTS
 from llm_canaries.wire.exchange import Attempt, Look, Loss, Request, Send
@@ -39,9 +41,12 @@ class DeployedAnswer(Struct, frozen=True):
 
 
 class Deployed:
-    """Any gateway over HTTP, spoken to as its clients do."""
+    """Any gateway over HTTP, spoken to as its clients do; `sign` marks what is sent as ours."""
 
-    def __init__(self, transport: Transport, key: str, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, transport: Transport, key: str, headers: Mapping[str, str], sign: Sign = unsigned
+    ) -> None:
+        self._sign = sign
         self._transport = transport
         self._key = key
         self._headers: Headers = tuple(headers.items())
@@ -58,15 +63,20 @@ class Deployed:
         else:
             request = dialect.write_ask(send.ask, send.profile)
         headers = (*request.headers, *self._auth(send.dialect), *self._headers, *send.headers.items())
-        async with self._transport.request("POST", request.path, headers, request.body) as answer:
+        sign = partial(self._signed, "POST", request.body, send.mark)
+        async with self._transport.request("POST", request.path, headers, request.body, sign) as answer:
             yield DeployedAnswer(request.body, answer, losses=request.losses)
 
     @asynccontextmanager
     async def look(self, look: Look) -> AsyncIterator[DeployedAnswer]:
         """Reads a page with a bearer key: other headers would change the form of a model list (cliproxyapi.md 1.2)."""
         headers = (*self._auth("openai_chat"), *self._headers)
-        async with self._transport.request("GET", look.path, headers, None) as answer:
+        sign = partial(self._signed, "GET", b"", "")
+        async with self._transport.request("GET", look.path, headers, None, sign) as answer:
             yield DeployedAnswer(b"", answer)
+
+    def _signed(self, method: str, body: bytes, mark: str, target: str) -> Headers:
+        return self._sign(method, target, body, mark)
 
     def _auth(self, dialect: str) -> Headers:
         return DIALECTS[dialect].auth(self._key) if self._key else ()

@@ -16,13 +16,13 @@ from yarl import URL
 from llm_canaries.proxy.head import JOINED, head
 from llm_canaries.wire.headers import Headers
 
-_OWN = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "llm-canaries"}
+_OWN = {"accept": "*/*", "accept-encoding": "identity"}
 
 
 class Peer:
     """Whoever is at the host and port of a URL, reached over `session`'s connections."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: URL, timeout: aiohttp.ClientTimeout) -> None:
+    def __init__(self, session: aiohttp.ClientSession, url: URL, timeout: aiohttp.ClientTimeout, agent: str) -> None:
         """Raises ValueError for what is no URL over http or https."""
         if url.scheme not in ("http", "https"):
             raise aiohttp.NonHttpUrlClientError(url)
@@ -31,7 +31,7 @@ class Peer:
         self._connector: BaseConnector = connector
         self._address = aiohttp.ClientRequest("POST", url.origin(), session=session, loop=asyncio.get_running_loop())
         self._timeout = timeout
-        self._fields = {"host": url.host_port_subcomponent or ""} | _OWN
+        self._fields = {"host": url.host_port_subcomponent or "", "user-agent": agent} | _OWN
         if connector.force_close:
             self._fields["connection"] = "close"
 

@@ -4,7 +4,7 @@ import asyncio
 import math
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from weakref import WeakSet
 
@@ -15,6 +15,7 @@ from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 from msgspec import Struct
 from yarl import URL
 
+from llm_canaries.proxy.agent import agent
 from llm_canaries.proxy.gateway import Limits, Unanswered
 from llm_canaries.proxy.round_trip import Peer, round_trip
 from llm_canaries.wire.fault import Fault, FaultReason
@@ -79,10 +80,16 @@ class HttpAnswer(Struct, frozen=True):
 
 
 class Transport:
-    """Requests to one base URL; `session` lends its connections, and is closed by whoever made it."""
+    """Requests to one base URL; `session` lends its connections, and is closed by whoever made it.
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, limits: Limits) -> None:
+    `user_agent` is said where a request has none of its own.
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, limits: Limits, user_agent: str | None = None
+    ) -> None:
         self._session = session
+        self._user_agent = user_agent or agent("canary")
         self._url = url.rstrip("/").removesuffix("/v1")
         self._timeout = aiohttp.ClientTimeout(total=None, connect=limits.connect)  # resolving and TLS included
         self._peer: Peer | None = None
@@ -91,17 +98,26 @@ class Transport:
 
     @asynccontextmanager
     async def request(
-        self, method: str, path: str, headers: Headers, body: bytes | None
+        self, method: str, path: str, headers: Headers, body: bytes | None, sign: Callable[[str], Headers] | None = None
     ) -> AsyncIterator[HttpAnswer]:
-        """Sends one request; the answer's head has arrived. Raises Unanswered."""
-        answer = await self.send(method, path, headers, body)
+        """Sends one request; the answer's head has arrived. Raises Unanswered.
+
+        `sign` makes more headers of the target, as it stands in the request line.
+        """
+        answer = await self.send(method, path, headers, body, sign=sign)
         try:
             yield answer
         finally:
             answer.close()
 
     async def send(
-        self, method: str, path: str, headers: Headers, body: bytes | None, within: float = math.inf
+        self,
+        method: str,
+        path: str,
+        headers: Headers,
+        body: bytes | None,
+        within: float = math.inf,
+        sign: Callable[[str], Headers] | None = None,
     ) -> HttpAnswer:
         """The answer to one request, its head arrived, to be closed; all of it is due `within` seconds.
 
@@ -113,8 +129,9 @@ class Transport:
         try:
             async with asyncio.timeout_at(min(first_by, whole_by)):
                 url = URL(self._url + path)
-                peer = self._peer = self._peer or Peer(self._session, url, self._timeout)
-                first = peer.head(method, url, headers, body)
+                peer = self._peer = self._peer or Peer(self._session, url, self._timeout, self._user_agent)
+                fields = headers if sign is None else (*headers, *sign(url.raw_path_qs))
+                first = peer.head(method, url, fields, body)
                 connection = await peer.connect()
                 protocol = connection.protocol
                 assert protocol is not None, "a connection has one until it is released"

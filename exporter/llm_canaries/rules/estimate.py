@@ -3,12 +3,17 @@
 The alert fires once the one-sided 95 % Clopper-Pearson bound of k failures in n runs is above the threshold t, which
 is so where k or more failures had a probability below 5 % if t were the truth. Runs are taken as independent. A false
 alarm is counted where the windows begin to be over; `for` and `keep_firing_for` only make them fewer.
+
+An alert on failures in a row is simpler: the first one is confirmed by a burst within a minute, and a burst that passes
+ends the row. What breaks one run in ten is therefore a matter of the ratios.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import comb
 
+import numpy as np
+import numpy.typing as npt
 from msgspec import Struct
 
 from llm_canaries.rules.group import Rule, RuleGroup
@@ -17,6 +22,8 @@ from llm_canaries.rules.promql.plan import selectors
 from llm_canaries.rules.vector import NAME
 
 LOWER, THRESHOLD = "llm_canary_error_ratio_lower", "llm_canary_threshold"
+IN_A_ROW = "llm_canary_consecutive_failures"
+CONFIRMATIONS, BURST = 3, 60.0  # the runs that confirm a failure, and the seconds that they take at most
 SPANS: Mapping[str, tuple[float, int | None]] = {
     "10m": (600.0, None),
     "1h": (3600.0, None),
@@ -26,6 +33,7 @@ SPANS: Mapping[str, tuple[float, int | None]] = {
 """The ledger's windows: seconds, and how many runs at most."""
 WEEK = 604800.0
 _LEAST = re.compile(r"error_ratio_runs\s*>=\s*(\d+)")
+_ROW = re.compile(r"consecutive_failures\{[^}]*\}\s*>=\s*(\d+)")
 _FLOOR = re.compile(r"error_ratio_lower\{[^}]*\}\s*>\s*([\d.]+)")
 
 
@@ -43,7 +51,8 @@ class Estimate(Struct, frozen=True):
     """One alert for one canary: `needed` failures of `runs` in a window make it fire.
 
     `a_week` are the expected false alarms; `total` and `half` the seconds until it is noticed that all, or half, of the
-    runs fail (the median for the half, None where it may take longer than the window).
+    runs fail (the median for the half, None where it may take longer than the window). `tenth` are the expected seconds
+    until it is noticed that every tenth run fails, None where that was not among the courses.
     """
 
     alert: str
@@ -55,19 +64,55 @@ class Estimate(Struct, frozen=True):
     a_week: float
     total: float
     half: float | None
+    tenth: float | None
 
 
-def estimates(groups: Iterable[RuleGroup], watched: Sequence[Watch], noise: float) -> list[Estimate]:
-    """An estimate for each ratio rule and canary, where the truth is that a share `noise` of runs fail."""
+class RuleEstimate(Struct, frozen=True):
+    """One alert over all `cases` that it covers: `a_week` of all together, the longest `total` and `tenth` of any."""
+
+    alert: str
+    severity: str
+    cases: int
+    a_week: float
+    total: float
+    tenth: float | None
+
+
+Courses = npt.NDArray[np.bool_]
+"""Courses of a fault that breaks one run in ten, a row each: whether each run from its beginning on fails."""
+
+
+def by_rule(
+    groups: Iterable[RuleGroup], watched: Sequence[Watch], noise: float, courses: Courses
+) -> list[RuleEstimate]:
+    """An estimate for each rule that counts failures of canaries, over the cases `watched`."""
+    rules = [rule for group in groups for rule in group.rules if rule.kind == "alert"]
+    found: dict[tuple[str, str], RuleEstimate] = {}
+    different = [watch for place, watch in enumerate(watched) if watch not in watched[:place]]
+    for watch, count in ((watch, watched.count(watch)) for watch in different):
+        for each in (one for rule in rules for one in _of(rule, watch, noise, courses)):
+            key = (each.alert, each.severity)
+            before = found.get(key, RuleEstimate(*key, 0, 0.0, 0.0, 0.0))
+            tenth = None if each.tenth is None or before.tenth is None else max(each.tenth, before.tenth)
+            a_week, total = before.a_week + count * each.a_week, max(before.total, each.total)
+            found[key] = RuleEstimate(*key, before.cases + count, a_week, total, tenth)
+    return list(found.values())
+
+
+def estimates(
+    groups: Iterable[RuleGroup], watched: Sequence[Watch], noise: float, courses: Courses
+) -> list[Estimate]:
+    """An estimate for each such rule and canary, where the truth is that a share `noise` of runs fail."""
     found: dict[tuple[str, str, str, float], Estimate] = {}
     for rule in (rule for group in groups for rule in group.rules if rule.kind == "alert"):
         for watch in watched:
-            for estimate in _of(rule, watch, noise):
+            for estimate in _of(rule, watch, noise, courses):
                 found.setdefault((estimate.alert, estimate.severity, estimate.canary, estimate.every), estimate)
     return list(found.values())
 
 
-def _of(rule: Rule, watch: Watch, noise: float) -> Iterator[Estimate]:
+def _of(rule: Rule, watch: Watch, noise: float, courses: Courses) -> Iterator[Estimate]:
+    yield from _of_row(rule, watch, noise)
     least = max([1, *(int(each) for each in _LEAST.findall(rule.expression))])
     lower = [each for each in selectors(rule.plan) if _stated(each).get(NAME) == LOWER]
     limits = [each for each in selectors(rule.plan) if _stated(each).get(NAME) == THRESHOLD]
@@ -83,7 +128,24 @@ def _of(rule: Rule, watch: Watch, noise: float) -> Iterator[Estimate]:
                 WEEK / watch.every * onset(windows, noise),
                 min(needed for _, needed in windows) * watch.every + rule.hold,
                 _half(windows, watch.every, rule.hold),
+                _tenth(windows, watch.every, rule.hold, courses),
             )  # fmt: skip
+
+
+def _of_row(rule: Rule, watch: Watch, noise: float) -> Iterator[Estimate]:
+    """The alert on so many failures in a row; of severity critical only where the canary has such a threshold."""
+    needed = max(map(int, _ROW.findall(rule.expression)), default=0)
+    rows = [each for each in selectors(rule.plan) if _stated(each).get(NAME) == IN_A_ROW]
+    gates = [_stated(each).get("severity", "") for each in selectors(rule.plan) if _stated(each).get(NAME) == THRESHOLD]
+    if needed < 2 or not rows or not _selects(rows[0], watch) or not all(each in watch.thresholds for each in gates):
+        return
+    runs = needed + CONFIRMATIONS - 1  # the burst stands for the second of the row
+    total = (needed - 1) * watch.every + BURST + rule.hold
+    tenth = watch.every / 0.1**runs + rule.hold
+    yield Estimate(
+        rule.name, rule.severity, watch.canary, watch.every, 0.0, ((needed, needed),),
+        WEEK / watch.every * noise**runs, total, total, tenth,
+    )  # fmt: skip
 
 
 def _windows(matchers: Matchers, every: float, threshold: float, least: int) -> Iterator[tuple[int, int]]:
@@ -140,6 +202,20 @@ def _half(windows: Sequence[tuple[int, int]], every: float, hold: float) -> floa
         if any(runs <= size and tail(needed, runs, 0.5) >= 0.5 for size, needed in windows):
             return runs * every + hold
     return None
+
+
+def _tenth(
+    windows: Sequence[tuple[int, int]], every: float, hold: float, courses: Courses
+) -> float | None:
+    """The mean over the courses, all runs before them passed; None where a course ends before it is noticed."""
+    sums = np.cumsum(np.pad(courses, ((0, 0), (1, 0))), axis=1, dtype=np.int32)
+    over = np.zeros(courses.shape, dtype=np.bool_)
+    for size, needed in windows:
+        start = np.maximum(0, np.arange(1, courses.shape[1] + 1) - size)
+        over |= sums[:, 1:] - sums[:, start] >= needed
+    if not over.any(axis=1).all():
+        return None
+    return float((over.argmax(axis=1) + 1).mean()) * every + hold
 
 
 def _selects(matchers: Matchers, watch: Watch) -> bool:

@@ -14,6 +14,7 @@ from llm_canaries.config.schema import Config, GatewayConfig
 from llm_canaries.gateways.table import KINDS
 from llm_canaries.mirror.server import Mirror, serving
 from llm_canaries.proxy import gateway as proxy
+from llm_canaries.proxy.agent import agent
 from llm_canaries.proxy.breaker import Policy, Threshold, Tiered
 from llm_canaries.proxy.circuits import Scope
 from llm_canaries.proxy.clock import Clock
@@ -24,6 +25,7 @@ from llm_canaries.proxy.deployed import Deployed
 from llm_canaries.proxy.profiles import read_profiles
 from llm_canaries.proxy.retry import Retries
 from llm_canaries.proxy.routes import Provider
+from llm_canaries.proxy.signature import Sign, signer
 from llm_canaries.proxy.traffic import Traffic
 from llm_canaries.proxy.transport import Transport, new_session
 from llm_canaries.proxy.ways import Settings
@@ -85,10 +87,11 @@ async def assemble(
         loop_end = LoopEnd(clock)
         stack.push_async_callback(loop_end.close)
     loop_mirror = await loop_end.at(config.mirror if loops else None, session)
+    sign = signer(_secret(config.mark.key if config.mark is not None else None), clock.wall)
     gateways: dict[str, proxy.Gateway] = {}
     for name, each in chosen.items():
         if KINDS[each.kind].deployed:
-            gateways[name] = _deployed(session, each)
+            gateways[name] = _deployed(session, each, sign)
         else:
             core = gateways[name] = embedded_core(session, each, url, clock)
             core.ways.learn = learn
@@ -105,9 +108,9 @@ async def assemble(
     )
 
 
-def _deployed(session: aiohttp.ClientSession, config: GatewayConfig) -> Deployed:
+def _deployed(session: aiohttp.ClientSession, config: GatewayConfig, sign: Sign) -> Deployed:
     headers = {name: value.get_secret_value() for name, value in config.headers.items()}
-    return Deployed(Transport(session, str(config.url), limits_of(config)), _secret(config.api_key), headers)
+    return Deployed(Transport(session, str(config.url), limits_of(config)), _secret(config.api_key), headers, sign)
 
 
 async def client_core(
@@ -135,14 +138,14 @@ def embedded_core(
     key: str = "",
 ) -> Core:
     """The core of an embedded gateway; `url` and `key` are the mirror's, for one without providers."""
-    limits, profiles = limits_of(config), read_profiles()
+    limits, profiles, who = limits_of(config), read_profiles(), agent("canary" if conduct.raw else "proxy")
     own, mirror = config.providers or {}, profiles["mirror"]
     providers = providers_of(config, profiles) or [
         Provider(name=MIRROR, url=url, profile=mirror, dialects=mirror.dialects, limits=limits)
     ]
     return Core(
         providers,
-        {each.name: Transport(session, each.url, limits) for each in providers},
+        {each.name: Transport(session, each.url, limits, who) for each in providers},
         {MIRROR: key} if key else {},
         clock,
         credentials={name: _credentials(each) for name, each in own.items()},

@@ -34,6 +34,7 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `tool_images`: a chat tool message may hold images (A1; else they are hoisted). `max_tokens_field`:
     what a chat endpoint calls the cap. `thinking_form`: how Messages wants a level. `budgets`: tokens by
     level where the provider's table is not CLIProxyAPI's (C3). `business_errors`: a provider's own codes inside a 200.
+    `user_field`: what chat and Responses call whoever asks; None where a gateway refuses to be told, in Messages too.
     `models`: facts by pattern of the id or of its last path segment, first match wins.
     """
 
@@ -45,6 +46,7 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     thinking_form: Literal["budget", "adaptive"] = "budget"
     budgets: Mapping[str, int] = {}
     business_errors: Mapping[str, FaultReason] = {}
+    user_field: Literal["user", "safety_identifier"] | None = "user"
     models: Mapping[str, ModelFacts] = {}
 
     def facts(self, model: str) -> ModelFacts:

@@ -7,8 +7,8 @@ from urllib.parse import unquote
 from llm_canaries.wire.headers import Headers, header, instant, number
 from llm_canaries.wire.quota import Quota, share, used
 
-_UNIFIED = "anthropic-ratelimit-unified-"
-_CLAUDE = re.compile(_UNIFIED + r"(?P<window>\d\w*|overage)-(?P<what>utilization|status|reset)", re.ASCII)
+UNIFIED = "anthropic-ratelimit-unified-"
+_CLAUDE = re.compile(UNIFIED + r"(?P<window>\d\w*|overage)-(?P<what>utilization|status|reset)", re.ASCII)
 _CODEX = re.compile(
     r"x-codex-(?:(?P<family>[a-z0-9_]+)-)?(?P<window>primary|secondary)-"
     r"(?P<what>used-percent|window-minutes|reset-at|reset-after-seconds)"
@@ -41,9 +41,9 @@ def rejection(headers: Headers, now: float) -> tuple[bool, float | None]:
     if refusing == {_ONE_MODEL}:
         return False, None
     resets = [windows[window].get("reset", "") for window in refusing]
-    if _is_rejected(header(headers, f"{_UNIFIED}status")):
+    if _is_rejected(header(headers, f"{UNIFIED}status")):
         refusing.add("unified")
-        resets.append(header(headers, f"{_UNIFIED}reset") or "")
+        resets.append(header(headers, f"{UNIFIED}reset") or "")
     waits = [at - now for reset in resets if (at := instant(reset, now)) is not None]
     return bool(refusing), max(waits, default=None)
 

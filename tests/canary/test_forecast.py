@@ -1,0 +1,73 @@
+"""Covers canary/forecast.py: a day in advance, held against days that were played run by run."""
+
+import math
+
+import pytest
+from budget_days import Simulated, crowd, demand
+from msgspec.structs import replace
+from plays import case
+
+from llm_canaries.canary.budget import DAY, NANO, Caps
+from llm_canaries.canary.canary import Priority
+from llm_canaries.canary.forecast import Load, load_of, outlooks
+from llm_canaries.canary.scenarios.known_good import SCENARIO
+
+HIGH, NORMAL, LOW = Priority.HIGH, Priority.NORMAL, Priority.LOW
+
+
+def test_a_load_is_runs_times_cost():
+    its = replace(case(SCENARIO), every=600.0)
+    assert load_of(its, SCENARIO, 0.01) == Load(144, 144 * 60, pytest.approx(1.44))
+    assert load_of(its, SCENARIO, None).dollars == 0
+
+
+def day(caps, whole=Caps(), **loads):  # noqa: B008  # frozen
+    given = {Priority(name): Load(tokens=tokens) for name, tokens in loads.items()}
+    own, all_of = outlooks({"g": given}, {"g": caps}, whole)
+    return own["g"], all_of
+
+
+def test_within_the_caps_there_is_nothing_to_tell():
+    own, whole = day(Caps(tokens=1_000_000), high=400_000, normal=500_000)
+    assert (own.load.tokens, own.spent_at, own.stretched, own.stopped_at) == (900_000, {}, {}, None)
+    assert whole.load == own.load
+
+
+def test_the_hour_at_which_each_cap_would_be_spent():
+    given = {"g": {HIGH: Load(100, 3000, 6.0)}}
+    own, whole = outlooks(given, {"g": Caps(50, 4000, 4 * NANO)}, Caps(nanodollars=3 * NANO))
+    assert own["g"].spent_at == {"requests": DAY / 2, "dollars": pytest.approx(DAY * 2 / 3)}
+    assert whole.spent_at == {"dollars": DAY / 2}
+    assert whole.stopped_at == own["g"].stopped_at
+    assert own["g"].stopped_at == pytest.approx(DAY / 2, abs=600), "high ones alone stop at the first cap"
+
+
+def test_low_ones_give_way_before_normal_ones_and_high_ones_never():
+    own, _ = day(Caps(tokens=1_000_000), high=500_000, normal=500_000, low=500_000)
+    assert own.stopped_at is None
+    assert 600 < own.stretched[LOW].start <= own.stretched[NORMAL].start
+    assert own.stretched[LOW].times > own.stretched[NORMAL].times > 1
+    assert HIGH not in own.stretched
+
+
+def test_the_total_stretches_gateways_that_have_enough_for_themselves():
+    loads = {name: {NORMAL: Load(tokens=1000.0)} for name in "ab"}
+    own, whole = outlooks(loads, {name: Caps(tokens=5000) for name in "ab"}, Caps(tokens=1000))
+    assert own["a"].spent_at == {} and whole.spent_at == {"tokens": DAY / 2}
+    assert whole.stretched[NORMAL].start < DAY / 4
+
+
+@pytest.mark.parametrize("plenty", [0.5, 0.8])
+def test_it_says_what_a_day_played_run_by_run_comes_to(plenty):
+    """From when they give way, within a quarter of an hour, and that high ones do not stop."""
+    cases = crowd()
+    cap = int(demand(cases) * plenty)
+    played = Simulated(cases, cap)
+    loads = {}
+    for priority, every, tokens in cases:
+        loads[priority] = loads.get(priority, 0.0) + DAY / every * tokens
+    own, _ = day(Caps(tokens=cap), **{priority.value: tokens for priority, tokens in loads.items()})
+    first = min(at for held in played.held.values() for at in held)
+    assert math.isclose(own.stretched[LOW].start, first, abs_tol=900)
+    assert own.stopped_at is None
+    assert not any(played.held[index] for index in range(5))
