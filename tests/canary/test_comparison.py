@@ -9,9 +9,10 @@ from runs import run
 
 from llm_canaries.canary.asks import sending, text_ask
 from llm_canaries.canary.canary import Severity
-from llm_canaries.canary.comparison import Change, Pair, Plan, Reason, Trial, compare, level, match, more
+from llm_canaries.canary.comparison import Change, Reason, compare, level, more
 from llm_canaries.canary.exit_code import compare_exit_code
 from llm_canaries.canary.scenarios.known_good import SCENARIO
+from llm_canaries.canary.trial import Pair, Plan, Trial, match
 from llm_canaries.wire.fault import Fault, FaultReason
 
 PLAN = Plan(rounds=1, confidence=0.95, latency=0.25, tokens=0.1)

@@ -5,8 +5,9 @@ import random
 import pytest
 from msgspec.structs import replace
 
-from llm_canaries.canary.comparison import Change, Plan, compare, match
+from llm_canaries.canary.comparison import Change, compare
 from llm_canaries.canary.load import Wanted, cases
+from llm_canaries.canary.trial import Plan, match
 from llm_canaries.service.compare import comparing, paired
 from llm_canaries.service.gate import Order
 from llm_canaries.service.mutants.bench import bench_settings

@@ -9,16 +9,17 @@ refusal, a rate limit or a cooldown said, for asking again would change the gate
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from statistics import median
 
 from msgspec import Struct
 
-from llm_canaries.canary.canary import Case, Outcome, Run, Severity
-from llm_canaries.canary.exact import Table, enough_runs, fisher, sign_test
+from llm_canaries.canary.canary import Outcome, Run, Severity
+from llm_canaries.canary.exact import enough_runs, fisher, sign_test
 from llm_canaries.canary.holds import HoldReason, may_confirm
 from llm_canaries.canary.scenarios.table import SCENARIOS
+from llm_canaries.canary.trial import Pair, Plan, Trial, counted, decided, first, reasons_of, table_of
 
 LIKELY = 0.05  # a growth that is more likely by chance is not even told
 LEAST_SECONDS = 0.01  # a median that grew by less is nobody's concern, however sure it is
@@ -52,31 +53,6 @@ class Change(StrEnum):
         return self in (Change.NEW, Change.CHANGED, Change.LOST, Change.GROWN)
 
 
-class Plan(Struct, frozen=True, kw_only=True):
-    """How much is run, and what counts: `latency` and `tokens` are the growth of a median from which it matters."""
-
-    rounds: int
-    confidence: float
-    latency: float
-    tokens: float
-
-
-class Pair(Struct, frozen=True):
-    """One case at both sides."""
-
-    base: Case
-    head: Case
-
-
-class Trial(Struct, frozen=True):
-    """The runs of a pair, the n-th of either side with the same draws; `held` is why there are not more."""
-
-    pair: Pair
-    base: tuple[Run, ...] = ()
-    head: tuple[Run, ...] = ()
-    held: str = ""
-
-
 class Difference(Struct, frozen=True, kw_only=True):
     """What became of one pair, or of a canary as a whole (`pair` None): counts of either side, and the chance of it.
 
@@ -95,25 +71,6 @@ class Difference(Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
-class Matched(Struct, frozen=True):
-    """The pairs, and the cases that only one side has."""
-
-    pairs: tuple[Pair, ...]
-    base_only: tuple[Case, ...]
-    head_only: tuple[Case, ...]
-
-
-def match(base: Sequence[Case], head: Sequence[Case], key: Callable[[Case], object]) -> Matched:
-    """The cases that have the same `key` at both sides."""
-    others = {key(case): case for case in head}
-    own = {key(case) for case in base}
-    return Matched(
-        tuple(Pair(case, others[key(case)]) for case in base if key(case) in others),
-        tuple(case for case in base if key(case) not in others),
-        tuple(case for case in head if key(case) not in own),
-    )
-
-
 def level(plan: Plan, pairs: Sequence[Pair]) -> float:
     """The share of each test in the chance to be wrong at all."""
     tests = 2 * len(pairs) + 3 * len({pair.base.canary for pair in pairs})
@@ -129,7 +86,7 @@ def more(trial: Trial, plan: Plan, share: float) -> int:
     if left <= 0 or trial.held or not _looks_worse(trial) or not _confirmable(trial):
         return 0
     # were all the rest to fail at head, and none at base
-    hopes = [_table(trial, left=left), *(_table(trial, reason, left=left) for reason in _reasons(trial.head))]
+    hopes = [table_of(trial, left=left), *(table_of(trial, reason, left=left) for reason in reasons_of(trial.head))]
     return left if min(fisher([hope]) for hope in hopes) <= share else 0
 
 
@@ -149,11 +106,11 @@ def compare(trials: Sequence[Trial], plan: Plan) -> list[Difference]:
 
 
 def _pair(trial: Trial, share: float) -> Difference:
-    base, head = _decided(trial.base), _decided(trial.head)
+    base, head = decided(trial.base), decided(trial.head)
     if not base or not head:
         return _untested(trial, bool(base), bool(head))
-    table = _table(trial)
-    reasons = _reasons(trial.head)
+    table = table_of(trial)
+    reasons = reasons_of(trial.head)
     p, reason = fisher([table]), next(iter(reasons), "")
     if table.head_failures and p <= share:
         return _difference(Change.NEW, trial, reason, p)
@@ -163,13 +120,13 @@ def _pair(trial: Trial, share: float) -> Difference:
         told = "asked once only: to ask again would change the gateway's own state"
         return _difference(Change.NEW, trial, reason, None, told)
     for each in reasons:
-        own = min(1.0, fisher([_table(trial, each)]) * len(reasons))
+        own = min(1.0, fisher([table_of(trial, each)]) * len(reasons))
         if own <= share:
             return _difference(Change.CHANGED, trial, each, own)
     if reasons:
         return _difference(Change.KNOWN if table.base_failures else Change.CHANCE, trial, reason, p)
     if table.base_failures:
-        return _difference(Change.FIXED, trial, next(iter(_reasons(trial.base))), None)
+        return _difference(Change.FIXED, trial, next(iter(reasons_of(trial.base))), None)
     return _difference(Change.SAME, trial, "", None)
 
 
@@ -181,7 +138,7 @@ def _untested(trial: Trial, base: bool, head: bool) -> Difference:
     if base and skipped[1]:
         return _difference(Change.LOST, trial, Reason.NO_LONGER_TESTED, None, _said(trial.head))
     if skipped[0] and head:
-        reason = next(iter(_reasons(trial.head)), "")
+        reason = next(iter(reasons_of(trial.head)), "")
         return _difference(Change.GAINED, trial, reason, None, "there is nothing at base to compare it with")
     silent = trial.head if base or skipped[0] else trial.base
     reason = HoldReason.RETRY_AFTER if trial.held else _reason(silent)
@@ -190,10 +147,10 @@ def _untested(trial: Trial, base: bool, head: bool) -> Difference:
 
 def _failing(trials: Sequence[Trial], plan: Plan, share: float) -> Iterable[Difference]:
     """More failures over all cases of a canary, where no case alone proves it."""
-    tables = [_table(_first(trial, plan)) for trial in trials]
+    tables = [table_of(first(trial, plan)) for trial in trials]
     p = fisher([table for table in tables if table.base_runs and table.head_runs])
     if p <= share:
-        reasons = Counter(each for trial in trials for each in _reasons(trial.head).elements())
+        reasons = Counter(each for trial in trials for each in reasons_of(trial.head).elements())
         yield _overall(
             Change.NEW,
             trials,
@@ -236,35 +193,14 @@ def _growth(
     yield _overall(Change.GROWN if p <= share else Change.CHANCE, trials, reason, words[0], words[1], p, told)
 
 
-def _first(trial: Trial, plan: Plan) -> Trial:
-    return Trial(trial.pair, trial.base[: plan.rounds], trial.head[: plan.rounds])
-
-
-def _decided(runs: Sequence[Run]) -> list[Run]:
-    return [run for run in runs if run.finding.outcome.decided]
-
-
-def _reasons(runs: Sequence[Run]) -> Counter[str]:
-    """How often the runs failed for which reason, the most frequent first."""
-    counts = Counter(str(run.finding.reason) for run in runs if run.finding.outcome is Outcome.FAIL)
-    return Counter(dict(counts.most_common()))
-
-
-def _table(trial: Trial, reason: str = "", *, left: int = 0) -> Table:
-    """Failures (for `reason`, or any), with `left` more runs that fail at head alone."""
-    base, head = _decided(trial.base), _decided(trial.head)
-    counts = [_reasons(runs)[reason] if reason else _reasons(runs).total() for runs in (base, head)]
-    return Table(counts[0], len(base) + left, counts[1] + left, len(head) + left)
-
-
 def _looks_worse(trial: Trial) -> bool:
-    tables = [_table(trial, reason) for reason in ("", *_reasons(trial.head))]
+    tables = [table_of(trial, reason) for reason in ("", *reasons_of(trial.head))]
     return any(each.head_failures * each.base_runs > each.base_failures * each.head_runs for each in tables)
 
 
 def _proves_itself(trial: Trial, reason: str) -> bool:
     """Whether a canary gives this reason only once many of its runs have proven it, and did not so at base."""
-    return reason in SCENARIOS[trial.pair.head.scenario].slow and reason not in _reasons(trial.base)
+    return reason in SCENARIOS[trial.pair.head.scenario].slow and reason not in reasons_of(trial.base)
 
 
 def _confirmable(trial: Trial) -> bool:
@@ -287,11 +223,6 @@ def _seconds(value: float) -> str:
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
 
 
-def _counted(runs: Sequence[Run]) -> str:
-    decided = _decided(runs)
-    return f"{_reasons(decided).total()} of {len(decided)} failed" if decided else "not decided"
-
-
 def _difference(change: Change, trial: Trial, reason: str, p: float | None, detail: str = "") -> Difference:
     case = trial.pair.head
     shown = trial.base if change is Change.FIXED else trial.head
@@ -303,8 +234,8 @@ def _difference(change: Change, trial: Trial, reason: str, p: float | None, deta
         severity=case.severity,
         pair=trial.pair,
         reason=str(reason),
-        base=_counted(trial.base),
-        head=_counted(trial.head),
+        base=counted(trial.base),
+        head=counted(trial.head),
         p=p,
         detail="; ".join(each for each in (detail, failing[0].finding.detail if failing else "") if each),
     )

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from llm_canaries.canary.canary import Severity
 from llm_canaries.canary.claim import parse_confidence
-from llm_canaries.canary.comparison import Matched, Plan, Trial, compare, level, match
+from llm_canaries.canary.comparison import compare, level
 from llm_canaries.canary.exact import enough_runs
 from llm_canaries.canary.exit_code import ExitCode, compare_exit_code
 from llm_canaries.canary.explain import read_pages
@@ -29,6 +29,7 @@ from llm_canaries.canary.report.github import compared_commands, compared_step_s
 from llm_canaries.canary.report.json import as_json
 from llm_canaries.canary.report.junit import compared_junit
 from llm_canaries.canary.report.sarif import results_compared, sarif_report
+from llm_canaries.canary.trial import Matched, Plan, Trial, match
 from llm_canaries.cli.files import write
 from llm_canaries.cli.loop import loop_factory
 from llm_canaries.cli.output import print_table, tell_github

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from llm_canaries.canary.canary import Outcome, Run
-from llm_canaries.canary.comparison import Trial
 from llm_canaries.canary.gating import Group
 from llm_canaries.canary.report.gate import verdict_line
+from llm_canaries.canary.trial import Trial
 
 
 @contextmanager

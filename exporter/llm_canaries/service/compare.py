@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llm_canaries.canary.canary import Case, Run
-from llm_canaries.canary.comparison import Pair, Plan, Trial, level, more
+from llm_canaries.canary.comparison import level, more
+from llm_canaries.canary.trial import Pair, Plan, Trial
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.gate import Order, playing
 from llm_canaries.service.gating import Turns

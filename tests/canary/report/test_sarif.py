@@ -9,9 +9,10 @@ import pytest
 from msgspec.structs import replace
 from runs import run
 
-from llm_canaries.canary.comparison import Change, Difference, Pair
+from llm_canaries.canary.comparison import Change, Difference
 from llm_canaries.canary.explain import read_pages
 from llm_canaries.canary.report.sarif import FINGERPRINT, Place, results_compared, results_of, sarif_report
+from llm_canaries.canary.trial import Pair
 
 NASTY = 'a|b <c> "d" %41 \x00 \x1b[31m\nnew, line: & ]]> 💥 \ud83d'
 RUNS = [

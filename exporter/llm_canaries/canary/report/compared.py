@@ -8,8 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from llm_canaries.canary.canary import Case
-from llm_canaries.canary.comparison import Change, Difference, Plan, Trial
+from llm_canaries.canary.comparison import Change, Difference
 from llm_canaries.canary.report.rows import row
+from llm_canaries.canary.trial import Plan, Trial
 
 WORDS = {
     Change.NEW: "new failure",
