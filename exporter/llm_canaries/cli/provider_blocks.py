@@ -50,7 +50,9 @@ openai-compatibility:
         comment="#",
         paste=(
             "Paste into config.yaml, and set MIRROR_KEY where the proxy runs. `hosted_vllm/` keeps Messages and Chat "
-            "Completions on the mirror's /v1/chat/completions; with `openai/` some Messages go to /v1/responses."
+            "Completions on the mirror's /v1/chat/completions; with `openai/` some Messages go to /v1/responses.\n"
+            "It refuses reasoning to models that it does not know, unless it is allowed. After scripted faults it sets "
+            "the mirror aside for a while, unless `router_settings: {disable_cooldowns: true}`."
         ),
         text="""\
 model_list:
@@ -59,6 +61,7 @@ model_list:
       model: hosted_vllm/mirror/healthy
       api_base: {url}/v1
       api_key: os.environ/MIRROR_KEY
+      allowed_openai_params: [reasoning_effort]
 """,
         loopback="loop/healthy",
     ),

@@ -137,6 +137,8 @@ UPSTREAM: list[tuple[str, str, Callable[[m.Ask], m.Ask], Domain]] = [
     ("image_lost", "→ image/jpeg 69 bytes", parts(m.Image, lambda image: replace(image, media_type="image/jpeg")),
      Domain.TRANSLATION),
     ("document_lost", "application/pdf 77 bytes → missing", parts(m.Document, lambda it: None), Domain.TRANSLATION),
+    ("document_lost", "application/pdf 77 bytes → an image of application/pdf 77 bytes",
+     parts(m.Document, lambda it: m.Image(data=it.data, media_type=it.media_type)), Domain.TRANSLATION),
     ("call_lost", "calls[0]: read_page (call_cnry01) → missing", parts(m.ToolCall, lambda call: None),
      Domain.TRANSLATION),
     ("call_lost", "calls[0].name: read_page → read-page",

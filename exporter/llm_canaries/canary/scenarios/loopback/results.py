@@ -73,8 +73,10 @@ def media_differ(before: Turn, due: Turn, after: Turn, renamed: Mapping[str, str
 
 
 def described(placed: Placed) -> str:
-    """`image/png 8432 bytes`."""
+    """`image/png 8432 bytes`; what is said to be a picture and is none, or the other way round, is told as such."""
     part = placed.part
     if part.data is None:
         return part.url or NOTHING
-    return f"{part.media_type or 'unknown type'} {floor(len(part.data.rstrip('=')) * 3 / 4)} bytes"
+    pictured, kind = isinstance(part, Image), part.media_type or "unknown type"
+    odd = "" if pictured == kind.startswith("image/") else "an image of " if pictured else "a document of "
+    return f"{odd}{kind} {floor(len(part.data.rstrip('=')) * 3 / 4)} bytes"
