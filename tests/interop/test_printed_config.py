@@ -1,4 +1,4 @@
-"""`canaries mirror --print-config litellm` as pasted: LiteLLM reaches the mirror by it, and the loop finds what it breaks.
+"""`canaries mirror --print-config litellm` as pasted: LiteLLM reaches the mirror by it, and what it breaks is found.
 
 What it breaks is that of version 1.106.2: a cut stream gets a clean end, and in Messages a document becomes an image.
 """

@@ -48,6 +48,7 @@ _RETURNED = re.compile(r"only the numbers that they\s+returned", re.IGNORECASE)
 _RETURN = re.compile(r"the number is (\d+)", re.IGNORECASE)
 _COUNT = re.compile(r"write the numbers from (\d{1,6}) to (\d{1,6}) in order", re.IGNORECASE)
 _MOST_NUMBERS = 1000
+_MOST_ECHOED = 64 * 1024  # characters
 _CALL = re.compile(r"\bcall (?:the tool )?(\w+)(?: and (\w+))?", re.IGNORECASE)
 
 
@@ -91,7 +92,7 @@ def reasoning_for(thinking: Thinking | None) -> int:
 def _words(ask: Ask) -> str:
     prompts = "\n".join(text for message in ask.messages if message.role == "user" for text in _texts(message))
     if matches := _EXACTLY.findall(prompts):
-        return str(matches[-1]).strip()
+        return str(matches[-1]).strip()[:_MOST_ECHOED]
     if match := _NUMBER_SHOWN.search(prompts):
         if numbers := list(_numbers(ask)):
             return ", ".join(numbers) if match[1] else numbers[-1]
