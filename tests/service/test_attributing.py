@@ -4,7 +4,7 @@ from collections import Counter
 from contextlib import asynccontextmanager
 
 import pytest
-from bent_gateways import paired, proxied
+from bent_gateways import paired, proxied, settings_of
 from msgspec.structs import replace
 
 from llm_canaries.canary.canary import Outcome
@@ -179,3 +179,28 @@ async def test_what_only_several_runs_show_is_compared_with_no_single_one(run):
     last = runs[-1].finding
     assert (last.reason, last.fault_domain, last.because) == ("order_flat", "translation", ())
 
+
+LOOPED = "mirror: {{listen: 127.0.0.1:{port}, key: sk-mirror}}\n"
+
+
+@pytest.mark.parametrize(
+    ("model", "bend", "sentence"),
+    [
+        # with no twin that serves the model, the mirror behind the gateway is all there is to compare with
+        ("mirror/healthy", LOSING_IMAGES, "our own mirror answered rightly, and the gateway lost it: translation"),
+        ("mirror/drop-image", lambda sound: sound, "the gateway is right where our own mirror answers: translation"),
+    ],
+)
+async def test_the_way_to_our_own_mirror_is_evidence_as_well(clock, draw, unused_tcp_port, model, bend, sentence):
+    async with proxied(clock, draw) as url:
+        settings = settings_of(
+            f"gateways:\n  home: {{kind: openai-compatible, url: '{url}', dialects: [openai_chat], models: [{model}],\n"
+            f"    loopback: {{model: mirror/footer}}}}\n"
+            + LOOPED.format(port=unused_tcp_port)
+        )
+        found = cases(settings.config, settings.binding, Wanted(canaries=("tool-result-image",)))
+        chosen = [case for case in found if case.canary == "tool-result-image" and case.stream and case.model == model]
+        order = Order(config=settings.config, cases=chosen, bend=bend, attribution=True)
+        (run,) = await gate(order, clock=clock, draw=draw, redact=str, report=lambda run: None)
+    assert run.finding.because[-1] == sentence
+    assert run.finding.because[1].startswith("to our own mirror, through home: ")

@@ -88,11 +88,27 @@ def forecast(config: Config, cases: Sequence[Case]) -> Days:
             continue
         its = [case for case in cases if case.gateway == name and not _looped(config, case)]
         _tell(name, own[name], its, prices, days)
+    days.told += _twins(config, cases, prices)
     if len(paid) > 1 or config.budget != type(config.budget)():
         days.total = _json(total)
         days.told.append(f"all gateways: at most {load_text(total.load)} a day; {caps_text(total.caps)}.")
         days.warnings += ahead("all gateways", total)
     return days
+
+
+def _twins(config: Config, cases: Sequence[Case], prices: Prices) -> list[str]:
+    """What failures cost at the twins that are asked directly then: at most one run for each at the gateway."""
+    told = []
+    for name, gateway in config.gateways.items():
+        its = [case for case in cases if case.gateway == name and not _looped(config, case)]
+        compared = [case for case in its if "direct" in SCENARIOS[case.scenario].compared]
+        loads = (load_of(case, SCENARIOS[case.scenario], dollars_of_run(case, prices)) for case in compared)
+        if gateway.twin is not None and compared:
+            free = config.gateways[gateway.twin].providers is None
+            more = load_text(sum(loads, Load()), free=free)
+            why = "a run for each failure there that is not like the one before"
+            told.append(f"{gateway.twin}: at most {more} a day more as the twin of {name}: {why}.")
+    return told
 
 
 def _looped(config: Config, case: Case) -> bool:
