@@ -88,6 +88,7 @@ async def test_busy_then_well(build: Build, time: Time) -> None:
     assert got.fault is None
     assert tried(got) == [("a", "default", 503, "overloaded"), ("a", "default", 200, "")]
     assert time.slept == [0.25], "half of the bound of the first round"
+    assert [each.request for each in got.attempts] == [None, None], "nobody looks at what a client's became"
 
 
 async def test_waits_double_up_to_the_cap(build: Build, time: Time) -> None:

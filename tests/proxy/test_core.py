@@ -87,6 +87,27 @@ async def test_attempts(embedded: MakeCore, clock: Clock) -> None:
     assert "sk-core" not in repr(good)
 
 
+@pytest.mark.parametrize("provider", DIALECTS)
+async def test_an_attempt_tells_what_the_provider_was_sent(
+    provider: str, embedded: MakeCore, mirror: Mirror, clock: Clock
+) -> None:
+    """Byte for byte what arrived there; the key is in none of it."""
+    got = await exchange(embedded(provider), sending(CHAT), clock=clock)
+    (attempt,), (seen,) = got.attempts, mirror.desk.records.of(MARK)
+    assert attempt.request is not None
+    assert (attempt.request.body, attempt.request.path.partition("?")[0]) == (seen.body, seen.path)
+    assert (attempt.request.body == got.sent) == (provider == CHAT)
+    assert "sk-core" not in repr(attempt)
+
+
+async def test_so_does_one_that_nobody_answers(embedded: MakeCore, clock: Clock) -> None:
+    got = await exchange(embedded(MESSAGES, limits=SHORT), sending(CHAT, model="mirror/hang"), clock=clock)
+    (attempt,) = got.attempts
+    assert got.status is None and attempt.request is not None
+    assert json.loads(attempt.request.body)["model"] == "mirror/hang"
+    assert attempt.request.path == DIALECTS[MESSAGES].path
+
+
 FEEDS = [
     ("mirror/healthy", False, 0),
     ("mirror/overloaded", False, 1),

@@ -55,6 +55,20 @@ def test_a_run_has_room_for_so_much_and_whoever_comes_first_has_it():
     ]  # fmt: skip
 
 
+def test_the_same_bytes_are_looked_at_once_and_take_their_room_each_time():
+    looked = []
+
+    def redact(text):
+        looked.append(text)
+        return text.replace("secret", "***")
+
+    room = Room(redact, most_run=17)
+    kept = [room.keep(b"a secret"), room.keep(b"a secret"), room.keep(b"a secret"), room.keep(b"a secret")]
+    assert looked.count("a secret") == 1 + 1, "and once more where there is not room for all of it"
+    assert [(body.text, body.cut) for body in kept] == [("a ***", 0)] * 3 + [("a ", 6)]
+    assert room.keep(b"abcdef").cut == 6
+
+
 LINES = st.lists(st.sampled_from([b"data: one\n", b"data: " + KEY.encode() + b"\n", b"\r\n", b"caf\xe9\n"]), max_size=8)
 
 

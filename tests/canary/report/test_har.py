@@ -1,14 +1,17 @@
 """Covers canary/report/har.py: HAR 1.2 by its own schema, with the bytes and the times of what came."""
 
 import json
+import os
 from base64 import b64decode
 from datetime import datetime
+from pathlib import Path
 
 import jsonschema
 import pytest
 from har_schema import HAR
 from msgspec.structs import replace
 from plays import case, chat, counts, error, models
+from referencing import Registry, Resource
 from runs import run
 
 from llm_canaries.canary.asks import sending, text_ask
@@ -45,6 +48,29 @@ def test_the_schema_itself_refuses_what_is_no_har():
     for said in ({}, {"log": {}}, {"log": {"version": "1.1", "creator": {"name": "a", "version": "b"}, "entries": []}}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(said, HAR)
+
+
+@pytest.fixture(scope="module")
+def independent():
+    """A validator of others: the files of the npm package har-schema (ISC), which .ci/run brings."""
+    folder = Path(os.environ.get("HAR_SCHEMA", "nowhere"))
+    if not folder.is_dir():
+        if os.environ.get("CI"):
+            pytest.fail(f"HAR_SCHEMA={str(folder)!r} is not there, and CI must check against the schema")
+        pytest.skip("HAR_SCHEMA does not name the folder of the package har-schema; .ci/run brings it")
+    files = [json.loads(path.read_text()) for path in folder.glob("*.json")]
+    known = Registry().with_resources((each["$id"].rstrip("#"), Resource.from_contents(each)) for each in files)
+    return jsonschema.Draft6Validator({"$ref": "har.json"}, registry=known)
+
+
+def test_others_take_it_for_har(independent):
+    streamed = timed(exchange("one", stream=True), (0.25, 10), duration=2.0, at=1_700_000_002.5)
+    silent = replace(exchange(), status=None, headers=(), body=b"", arrivals=(), reply=None)
+    odd = exchange(body=b"caf\xe9" * 100)
+    page = models(Look(path="/v1/models?a=b"), "a")
+    independent.validate({"log": document(streamed, silent, odd, page, error(silent.send, 429, "slow down"))})
+    with pytest.raises(jsonschema.ValidationError):
+        independent.validate({"log": document(odd) | {"entries": [{}]}})
 
 
 def test_a_streamed_answer_has_its_bytes_and_its_times():

@@ -18,10 +18,20 @@ class Room:
 
     def __init__(self, redact: Redact, most_body: int = MOST_BODY, most_run: int = MOST_RUN) -> None:
         self._redact, self._most, self._left = redact, most_body, most_run
+        self._whole: dict[bytes, tuple[Body, int]] = {}
 
     def keep(self, body: bytes) -> Body:
         """`body` without secrets, as much of it as there is room for."""
-        most = min(self._most, self._left)
+        found, size = self._whole.get(body, (None, 0))  # what was asked often went on as it was
+        if found is None or size > self._left:
+            found, size = self._kept(body, min(self._most, self._left))
+        if found.whole:
+            self._whole[body] = found, size
+        self._left -= size
+        return found
+
+    def _kept(self, body: bytes, most: int) -> tuple[Body, int]:
+        """At most `most` bytes of `body`, and how many they are."""
         if len(body) <= most:
             data, cut = masked(body, self._redact), 0
             changed = data is not body
@@ -33,11 +43,10 @@ class Room:
                 data = data[: max(0, len(data) - SLACK)]
             data = _at_letter(data[:most])
             cut = max(1, len(body) - len(data))
-        self._left -= len(data)
         try:
-            return Body(size=len(body), text=data.decode(), cut=cut, masked=changed)
+            return Body(size=len(body), text=data.decode(), cut=cut, masked=changed), len(data)
         except UnicodeDecodeError:
-            return Body(size=len(body), base64=b64encode(data).decode(), cut=cut, masked=changed)
+            return Body(size=len(body), base64=b64encode(data).decode(), cut=cut, masked=changed), len(data)
 
 
 def masked(body: bytes, redact: Redact) -> bytes:
