@@ -172,7 +172,7 @@ def judged(done: Sequence[_Looped], untried: Sequence[str], allowed: Sequence[Re
     told_of.sort(key=lambda pair: _RANK[pair[1].reason])
     refused = [each.refused for each in done if each.refused is not None]
     failures = [finding for finding in refused if finding.outcome is Outcome.FAIL]
-    words = [f"{name}: {one}" for name, one in told_of] + [finding.detail for finding in refused]
+    words = [*_once_each(told_of), *(finding.detail for finding in refused)]
     more = [f"and {len(words) - _MOST_TOLD} more"] if len(words) > _MOST_TOLD else []
     detail = "; ".join([*words[:_MOST_TOLD], *more])
     if untried:
@@ -185,6 +185,17 @@ def judged(done: Sequence[_Looped], untried: Sequence[str], allowed: Sequence[Re
     if refused:
         return undecided(Reason.COOLING, detail)
     return passed(detail)
+
+
+def _once_each(told_of: Sequence[tuple[str, Difference]]) -> list[str]:
+    """Each difference in words, with where it was found: one that is found everywhere is told once."""
+    where: dict[str, list[str]] = {}
+    for name, one in told_of:
+        where.setdefault(str(one), []).append(name)
+    return [
+        f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {words}"
+        for words, names in where.items()
+    ]
 
 
 _RANK = {reason: at for at, reason in enumerate(Reason)}
