@@ -33,7 +33,7 @@ def test_waits(reason: R, seconds: float, what: str) -> None:
     assert sidelined.of("p", "d", "m", 100.0) is None and sidelined.of("q", "c", "m", 100.0) is None
 
 
-@pytest.mark.parametrize("reason", set(R) - set(SIDELINES))
+@pytest.mark.parametrize("reason", sorted(set(R) - set(SIDELINES)))
 def test_everything_else_is_no_word_about_a_credential(reason: R) -> None:
     sidelined = Sidelined()
     assert sidelined.failed("p", "c", "m", Fault(reason=reason, retry_after=9.0), 0.0) == 0
