@@ -188,7 +188,11 @@ def without(node, key):
     return [without(each, key) for each in node] if isinstance(node, list) else node
 
 
-@pytest.mark.parametrize(("reason", "words", "by", "domain"), UPSTREAM, ids=lambda value: value[:40] if isinstance(value, str) else "")
+def told(value):
+    return value[:40] if isinstance(value, str) else ""
+
+
+@pytest.mark.parametrize(("reason", "words", "by", "domain"), UPSTREAM, ids=told)
 def test_what_is_sent_upstream(reason, words, by, domain):
     finding, _ = play(bent(by), Params(replies=(), faults=()), dialect="openai_responses" if "messages[2]" in words
                       or reason == "misbound" else "openai_chat")  # fmt: skip
