@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol
 
+from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.translate import JSON, Pair, asked_thinking
 from llm_canaries.proxy.transport import HttpAnswer
 from llm_canaries.proxy.ways import Way
@@ -17,10 +18,10 @@ _HOPS = frozenset({"content-length", "content-encoding", "transfer-encoding", "c
 class CoreAnswer:
     """An answer of the core, arriving. `whole` is the body where it is known whole.
 
-    `attempts` and `losses` grow while it arrives; they are final once the ask is over.
+    `attempts` and `losses` grow while it arrives; they are final once the ask is over. `tried` tells them.
     """
 
-    __slots__ = ("_body", "_trial", "attempts", "headers", "losses", "sent", "status", "whole")
+    __slots__ = ("_body", "headers", "sent", "status", "tried", "whole")
 
     def __init__(
         self, sent: bytes, status: int, headers: Headers, body: bytes | AsyncGenerator[bytes, None]
@@ -28,19 +29,23 @@ class CoreAnswer:
         self.sent, self.status, self.headers = sent, status, headers
         self.whole = body if isinstance(body, bytes) else None
         self._body = None if isinstance(body, bytes) else body
-        self.attempts: tuple[Attempt, ...] = ()
-        self.losses: tuple[Loss, ...] = ()
-        self._trial: Trial | None = None
+        self.tried: Tried | None = None
 
-    def made_by(self, trial: "Trial") -> "CoreAnswer":
-        """The same answer, given by `trial`."""
-        self._trial = trial
-        return self
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Every try at a provider so far."""
+        return self.tried.attempts if self.tried is not None else ()
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """What the translations, there and back, could not say so far."""
+        trial = self.tried.trial if self.tried is not None else None
+        return trial.losses if trial is not None else ()
 
     @property
     def translated(self) -> Thinking | None:
         """The reasoning that the provider was asked for; read when somebody wants to know."""
-        trial = self._trial
+        trial = self.tried.trial if self.tried is not None else None
         return asked_thinking(trial.pair.provider, trial.request) if trial is not None else None
 
     def chunks(self) -> AsyncIterator[bytes]:
@@ -92,8 +97,8 @@ class Trial:
         self.unread: bytes | None = None  # an answer passed on as it was, whose usage nobody has read yet
         self.losses: tuple[Loss, ...] = request.losses
 
-    def attempt(self, now: float) -> Attempt:
-        """The attempt as it stands at `now` (monotonic seconds)."""
+    def attempt(self, now: float, *, kept: bool = False) -> Attempt:
+        """The attempt as it stands at `now` (monotonic seconds); `kept`: with what the provider was sent."""
         fault = self.fault
         return Attempt(
             provider=self.way.provider.name,
@@ -101,7 +106,30 @@ class Trial:
             status=self.answer.status if self.answer is not None else None,
             duration=now - self.started,
             reason=self.reason or (fault.reason if fault is not None else ""),
+            request=self.request if kept else None,
         )
+
+
+class Tried:
+    """The attempts of one ask: those that are `over`, and the one under way.
+
+    Of a canary's ask the requests are `kept`; what a client's were turned into is let go with each of them.
+    """
+
+    __slots__ = ("clock", "kept", "over", "trial")
+
+    def __init__(self, clock: Clock, *, kept: bool) -> None:
+        self.clock, self.kept = clock, kept
+        self.over: list[Attempt] = []
+        self.trial: Trial | None = None
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """All of them as they stand."""
+        trial = self.trial
+        if trial is None or trial.over:
+            return tuple(self.over)
+        return (*self.over, trial.attempt(self.clock.monotonic(), kept=self.kept))
 
 
 def client_headers(headers: Headers, kind: str | None = None) -> Headers:

@@ -10,7 +10,7 @@ from types import TracebackType
 from msgspec import Struct
 from msgspec.structs import replace
 
-from llm_canaries.proxy.answer import CoreAnswer, Trial
+from llm_canaries.proxy.answer import CoreAnswer, Trial, Tried
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.conduct import LIMITED, Conduct
 from llm_canaries.proxy.gateway import Limits, Unanswered
@@ -24,7 +24,7 @@ from llm_canaries.proxy.translate import Order, Pair, translate_ask
 from llm_canaries.proxy.transport import Stale, Transport
 from llm_canaries.proxy.ways import Way, Ways
 from llm_canaries.wire.dialects import DIALECTS
-from llm_canaries.wire.exchange import Attempt, Send
+from llm_canaries.wire.exchange import Send
 from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.json import WireError
 from llm_canaries.wire.nonce import Draw
@@ -61,8 +61,7 @@ class Asking:
         self._means, self._find, self._send, self._conduct = means, find, send, conduct
         self._later = later
         self._started = means.clock.monotonic()
-        self._attempts: list[Attempt] = []
-        self._trial: Trial | None = None
+        self._tried = Tried(means.clock, kept=conduct.raw)
         self._answer: CoreAnswer | None = None
 
     async def __aenter__(self) -> CoreAnswer:
@@ -79,7 +78,7 @@ class Asking:
             if self._conduct.raw:
                 raise
             self._answer = refuse(send.dialect, body, Fault(reason=FaultReason.BAD_REQUEST, message=str(error)))
-        self._tell()
+        self._answer.tried = self._tried
         return self._answer
 
     async def __aexit__(
@@ -87,7 +86,7 @@ class Asking:
     ) -> None:
         if self._answer is not None:
             await self._answer.close()
-        trial = self._trial
+        trial = self._tried.trial
         if self._later is not None and trial is not None and trial.heard and trial.fault is None and not trial.over:
             trial.ended = self._means.clock.monotonic()
             self._later(self._finish)
@@ -127,7 +126,7 @@ class Asking:
             if way is None or (failed is not None and self._left() <= 0):
                 break
             failed = await self._attempt(way, job)
-            trial = self._trial
+            trial = self._tried.trial
             if trial is None or trial.fault is None or (after := follows(trial.fault)) is Next.NOBODY:
                 return failed
             (hard if after is Next.OTHER else soft).add(way.key)
@@ -147,7 +146,7 @@ class Asking:
         ways, clock = self._means.ways, self._means.clock
         now, wall = clock.monotonic(), clock.wall()
         way = ways.choose(job.found.routes, now, wall, spent)
-        return way if way is not None or self._attempts else ways.due_first(job.found.routes, now, wall)
+        return way if way is not None or self._tried.over else ways.due_first(job.found.routes, now, wall)
 
     async def _attempt(self, way: Way, job: "_Job") -> CoreAnswer:
         """One attempt for a client: what breaks off before it began is an error in the client's dialect."""
@@ -156,7 +155,8 @@ class Asking:
         except Unanswered as error:
             fault = replace(error.fault, message=f"{way.provider.name}: {error.fault.message}")
             answer = refuse(self._send.dialect, job.body, fault)
-        if self._trial is not None and self._trial.heard and self._trial.fault is not None:
+        trial = self._tried.trial
+        if trial is not None and trial.heard and trial.fault is not None:
             self._finish()
         return answer
 
@@ -177,24 +177,22 @@ class Asking:
             sent=job.body, stream=job.asked.stream, counted=means.traffic is not None, now=means.clock.wall()
         )
         for again in (True, False):
-            trial = self._trial = Trial(way, pair, request, means.clock.monotonic())
+            trial = self._tried.trial = Trial(way, pair, request, means.clock.monotonic())
             means.ways.started(way, trial.started)
             try:
                 answer = trial.answer = await means.transports[provider.name].send(
                     "POST", request.path, headers, request.body, math.inf if self._conduct.raw else self._left()
                 )
-                heard = hear_raw(trial, answer, wish) if self._conduct.raw else await hear(trial, answer, wish)
+                return hear_raw(trial, answer, wish) if self._conduct.raw else await hear(trial, answer, wish)
             except Unanswered as error:
                 trial.fault, trial.heard = error.fault, True
                 trial.reason = STALE if again and isinstance(error, Stale) else ""
                 self._finish()
                 if trial.reason != STALE:
-                    raise Unanswered(error.fault, tuple(self._attempts)) from None
+                    raise Unanswered(error.fault, tuple(self._tried.over)) from None
             except BaseException:
                 self._finish()
                 raise
-            else:
-                return heard.made_by(trial)
         raise AssertionError("the second attempt ends one way or the other")
 
     def _left(self) -> float:
@@ -203,7 +201,7 @@ class Asking:
 
     def _finish(self) -> None:
         """Ends the attempt under way: breakers, credentials and traffic learn what it taught."""
-        trial, means = self._trial, self._means
+        trial, means = self._tried.trial, self._means
         if trial is None or trial.over:
             return
         trial.over = True
@@ -219,27 +217,12 @@ class Asking:
             trial.fault = _with_hint(trial.fault, trial, means.clock.wall())
         unproven = trial.reason in (STALE, ABANDONED) or self._send.rehearsed
         trial.wait = means.ways.finished(trial.way, trial.fault, now, abandoned=unproven)
-        attempt = self._account(trial, now)
-        self._attempts.append(attempt)
-        self._tell()
+        attempt = trial.attempt(now, kept=self._tried.kept)
+        self._tried.over.append(attempt)
         if means.traffic is not None and not unproven:
             means.traffic.attempted(attempt.provider, attempt)
             if (usage := trial.usage or usage_of(trial)) is not None:
                 means.traffic.used(attempt.provider, usage, trial.way.model)
-
-    def _account(self, trial: Trial, now: float) -> Attempt:
-        """The attempt as it stands; what a client's asks were turned into is let go with each of them."""
-        attempt = trial.attempt(now)
-        return replace(attempt, request=trial.request) if self._conduct.raw else attempt
-
-    def _tell(self) -> None:
-        """Brings the answer's own account up to date."""
-        answer, trial = self._answer, self._trial
-        if answer is None:
-            return
-        now = () if trial is None or trial.over else (self._account(trial, self._means.clock.monotonic()),)
-        answer.attempts = (*self._attempts, *now)
-        answer.losses = trial.losses if trial is not None else ()
 
 
 class _Job(Struct, frozen=True):
