@@ -254,3 +254,31 @@ async def test_people_s_own_body_is_priced_by_the_model_it_names(meter):
     assert spent(meter).nanodollars == 15 * 1_000_000
     assert bound(body).output_tokens == 7
     assert bound(Send(ask=b"nonsense", dialect="openai_chat")).output_tokens == 4096
+
+
+def refuse(store, on):
+    """From now on no transaction begins."""
+    word, database = "ON" if on else "OFF", store.database
+    database._thread.submit(lambda: database._connection.execute(f"PRAGMA query_only = {word}")).result()
+
+
+async def test_a_process_that_never_got_to_write_sends_nothing(meter, store):
+    """What those before it spent may be missing, or cannot even be read; once it has written, its memory counts on."""
+    refuse(store, True)
+    ready = lane(meter, chat(asking(), "hi", usage=counts(9, 4)))
+    with pytest.raises(Withheld, match="cannot be read or written down"):
+        await ready.send(asking())
+    refuse(store, False)
+    assert await meter.open(day_of(5 * DAY))
+    refuse(store, True)
+    with pytest.raises(Withheld, match="cannot be read or written down"):
+        await ready.send(asking())
+    assert (ready._lane.sent, spent(meter)) == (0, NOTHING)
+    refuse(store, False)
+    await ready.send(asking())
+    refuse(store, True)
+    await ready.send(asking())
+    assert spent(meter) == Amount(2, 26, 2 * (9000 + 16000))
+    refuse(store, False)
+    await ready.send(asking())
+    assert (await store.spent_on(day_of(5 * DAY)))["g"].requests == 3, "what failed to be written is made good"
