@@ -34,7 +34,7 @@ bench: .venv/dev.stamp
 	$(BIN)/python tests/bench/bench_rules.py
 	$(BIN)/python tests/bench/bench_process.py
 	$(BIN)/python tests/bench/bench_core.py
-	$(BIN)/python tests/bench/bench_gateways.py
+	$(BIN)/python tests/bench/bench_gateways.py gateways
 
 serve: .venv/run.stamp
 	@$(BIN)/canaries serve

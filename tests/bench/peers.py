@@ -41,9 +41,9 @@ class Target:
             raise SystemExit(f"{self.url} answers something else: {text[:500]}")
 
 
-def prepare():
-    """Installs what is missing, and says so."""
-    subprocess.run(["bash", str(HERE / "prepare.sh")], check=True)
+def prepare(*only):
+    """Installs what is missing, or `only` the load generator (wrk), and says so."""
+    subprocess.run(["bash", str(HERE / "prepare.sh"), *only], check=True)
 
 
 @contextmanager
@@ -65,6 +65,14 @@ def ours(folder, provider):
     command = (sys.executable, "-m", "llm_canaries", "proxy", "--listen", f"127.0.0.1:{port}")
     with _up(Start((*command, "--config", folder / "canaries.yml")), folder, port, "/healthz"):
         yield {"chat": Target(port, CHAT, CHAT_ASK), "messages": Target(port, MESSAGES, MESSAGES_ASK)}
+
+
+@contextmanager
+def bare(folder, provider):
+    """The least that a gateway on aiohttp does, to see what it costs here and now."""
+    port = free_port()
+    with _up(Start((sys.executable, HERE / "pass_through.py", port, provider)), folder, port, "/"):
+        yield {"chat": Target(port, CHAT, CHAT_ASK)}
 
 
 @contextmanager
@@ -99,4 +107,5 @@ def _up(start, folder, port, ready):
     return running(start, folder, f"http://127.0.0.1:{port}{ready}")
 
 
-GATEWAYS = {"ours": ours, "portkey": portkey, "router": router, "litellm": litellm}
+OWN = {"ours": ours, "bare": bare}
+GATEWAYS = OWN | {"portkey": portkey, "router": router, "litellm": litellm}

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The peers that bench_gateways.py measures beside us, and the load generator. Says what it prepares; what is there stays.
+# The load generator, and (without the argument `wrk`) the peers that bench_gateways.py measures beside us. Says what it
+# prepares; what is there stays.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 if ! command -v wrk >/dev/null; then
@@ -8,4 +9,4 @@ if ! command -v wrk >/dev/null; then
   $root apt-get update -qq
   DEBIAN_FRONTEND=noninteractive $root apt-get install -y -qq wrk >/dev/null
 fi
-.ci/peers
+[ "${1:-}" = wrk ] || .ci/peers
