@@ -95,6 +95,11 @@ def differences(expected: FindingsTable, found: FindingsTable) -> list[str]:
     return [f"{' '.join(row)}: expected {was}, found {now}" for row, was, now in pairs if was != now]
 
 
+def changed_rows(before: FindingsTable, found: FindingsTable) -> list[Row]:
+    """The rows of both tables that differ."""
+    return [row for row, text in found.findings.items() if before.findings.get(row, text) != text]
+
+
 def with_notes(found: FindingsTable, before: FindingsTable) -> FindingsTable:
     """`found` with the notes of `before` on the places whose rows all stayed as they were."""
     old, new = _by_place(before), _by_place(found)

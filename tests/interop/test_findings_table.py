@@ -3,7 +3,18 @@
 from dataclasses import replace
 
 import pytest
-from findings_table import FindingsTable, differences, finding, objections, read, shown, table_of, with_notes, write
+from findings_table import (
+    FindingsTable,
+    changed_rows,
+    differences,
+    finding,
+    objections,
+    read,
+    shown,
+    table_of,
+    with_notes,
+    write,
+)
 
 RUNS = [
     {"gateway": gateway, "model": f"{prefix}mirror/healthy", "canary": canary, "dialect": "openai_chat",
@@ -52,6 +63,12 @@ def test_differences_are_told_row_by_row():
         "g healthy known-good openai_chat whole: expected pass, found no such row",
         "new healthy known-good openai_chat whole: expected no such row, found pass",
     ]
+
+
+def test_rows_that_changed_are_those_that_both_have():
+    row = (*CUT, "stream")
+    assert changed_rows(TABLE, TABLE) == changed_rows(FindingsTable({}, {}), TABLE) == []
+    assert changed_rows(TABLE, FindingsTable({}, {row: "pass", ("new", *row[1:]): "pass"})) == [row]
 
 
 def test_notes_stay_on_rows_that_stay():
