@@ -62,6 +62,8 @@ _CANARY = (
     Family("usage_parity_delta_tokens", "gauge", (*CASE, "kind"), "Stream minus non-stream usage of the last pair."),
     Family("thinking_checks_total", "counter", (*CASE, "control"), "Thinking controls requested and checked."),
     Family("thinking_mismatches_total", "counter", (*CASE, "control"), "Thinking controls that were not applied."),
+    Family("reasoning_growth_ratio", "gauge", CASE, "Reasoning tokens of late over those of the baseline, by medians."),
+    Family("reasoning_growth_ratio_lower", "gauge", CASE, "The least that the growth is, by a one-sided 99.9 % bound."),
     Family("model_listed", "gauge", ("gateway", "model_id", "client"), "1 if the client key is shown the model."),
     Family("model_callable", "gauge", ("gateway", "model_id", "client"), "1 if the client key can call the model."),
     Family("cooldown_lost_seconds_total", "counter", ("gateway", "provider_key"), "Time that stale cooldowns cost."),
@@ -126,8 +128,6 @@ _LOGS = "read from the logs of a watched gateway, which nothing reads yet"
 _ACTIONS = "mitigations are not carried out yet"
 
 UNFILLED: Mapping[str, str] = {
-    "llm_canary_reasoning_growth_ratio": "no baseline of reasoning tokens is kept yet",
-    "llm_canary_reasoning_growth_ratio_lower": "no baseline of reasoning tokens is kept yet",
     "llm_sidecar_runs_shed_total": "no run is ever shed: each waits for its turn",
     "llm_gateway_page_up": _PAGES,
     "llm_gateway_capability": _PAGES,

@@ -172,6 +172,9 @@ class Recorder:
             elif family == "cooldown_lost":
                 gateway = run.case.gateway
                 self._count("llm_canary_cooldown_lost_seconds_total", value, gateway=gateway, provider_key=control)
+            elif family == "high_reasoning_tokens":  # a new baseline clears what was said of the old one
+                for grown in ("reasoning_growth_ratio", "reasoning_growth_ratio_lower"):
+                    self._maybe(f"llm_canary_{grown}", run.finding.measures.get(grown), **labels)
             elif family == "input_delta_tokens":
                 self._set("llm_canary_usage_parity_delta_tokens", value, **labels, kind="input")
 

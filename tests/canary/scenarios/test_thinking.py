@@ -63,12 +63,60 @@ def test_hard_rules_need_one_sample(answers, reason):
     assert (finding.outcome, finding.reason) == ("fail", reason)
 
 
-def test_an_echoed_level_must_be_the_one_asked_for():
+ALL = ModelFacts(levels=("none", "minimal", "low", "medium", "high"), thinking_off=True)
+TWO = ModelFacts(levels=("low", "medium"), thinking_off=True)
+
+
+def echoing(efforts):
+    """A model that says which level it applied, by the level asked for."""
+
     def answers(step):
         exchange = spending()(step)
-        return replace(exchange, reply=replace(exchange.reply, effort="medium"))
+        return replace(exchange, reply=replace(exchange.reply, effort=efforts.get(level(step), level(step))))
 
-    assert play(SCENARIO, answers)[0].reason == "effort_changed"
+    return answers
+
+
+@pytest.mark.parametrize(
+    ("facts", "efforts", "outcome", "reason"),
+    [
+        (ALL, {}, "pass", ""),
+        (ALL, {"high": "medium"}, "fail", "effort_changed"),
+        (ALL, {"none": "minimal"}, "fail", "effort_changed"),
+        (TWO, {"high": "medium"}, "pass", ""),
+        (TWO, {"high": "high"}, "pass", ""),
+        (TWO, {"high": "low"}, "fail", "effort_changed"),
+        (ModelFacts(), {"high": "medium"}, "inconclusive", "effort_unknown"),
+        (ModelFacts(), {}, "pass", ""),
+    ],
+)
+def test_an_echoed_level_is_the_one_asked_for_or_the_one_it_is_clamped_to(facts, efforts, outcome, reason):
+    finding, _ = play(SCENARIO, echoing(efforts), facts=facts)
+    assert (finding.outcome, finding.reason) == (outcome, reason)
+
+
+def test_the_clamped_level_is_told_and_an_unknown_one_keeps_the_memory():
+    finding, _ = play(SCENARIO, echoing({"high": "low"}), facts=TWO)
+    assert finding.detail == "asked for high, which this model takes as medium, the answer says low was applied"
+    before = Memory("m", 3, 0.5)
+    finding, _ = play(SCENARIO, echoing({"high": "medium"}), memory=before)
+    assert finding.memory == before
+    assert finding.detail.endswith("what this model should be given is not known")
+
+
+def test_growth_is_told_once_there_are_enough_runs_and_a_new_model_begins_anew():
+    memory, told = None, []
+    for number in range(60 + 40):
+        spent = 2400 if number < 60 else 7200
+        finding, _ = play(SCENARIO, spending(high=spent), memory=memory)
+        memory = finding.memory
+        told.append(finding.measures.get("reasoning_growth_ratio"))
+    assert told[:89] == [None] * 89
+    assert told[-1] == pytest.approx(3.0, rel=0.01)
+    assert finding.measures["reasoning_growth_ratio_lower"] == pytest.approx(3.0, rel=0.01), "no spread, no doubt"
+    finding, _ = play(SCENARIO, spending(model="m-2"), memory=memory)
+    assert (finding.memory.model, len(finding.memory.high.baseline)) == ("m-2", 1)
+    assert "reasoning_growth_ratio" not in finding.measures
 
 
 def test_over_budget_has_a_tolerance():
@@ -114,7 +162,7 @@ def pairs(answers, most=20):
     memory = None
     for number in range(1, most + 1):
         finding, _ = play(SCENARIO, answers, memory=memory, seed=number)
-        if finding.outcome == "fail" or finding.memory == Memory("m"):
+        if finding.outcome == "fail" or finding.memory.pairs == 0:
             return number, str(finding.reason)
         memory = finding.memory
     return most, "undetermined"

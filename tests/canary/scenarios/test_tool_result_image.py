@@ -3,7 +3,7 @@ from base64 import b64decode
 import pytest
 from plays import case, chat, counts, error, play
 
-from llm_canaries.canary.scenarios.tool_result_image import SCENARIO, Params, numbers, several
+from llm_canaries.canary.scenarios.tool_result_image import BASELINE_RUNS, SCENARIO, Memory, Params, numbers, several
 from llm_canaries.wire import png
 from llm_canaries.wire.message import Image, ToolCall, ToolResult
 from llm_canaries.wire.profile import ModelFacts
@@ -253,3 +253,42 @@ def test_numbers(text, found):
 
 def test_needs_vision():
     assert "vision" in SCENARIO.needs
+
+
+@pytest.mark.parametrize(("stream", "lost", "kept"), [(True, "streamed", "whole"), (False, "whole", "streamed")])
+def test_an_image_that_is_lost_one_way_alone(stream, lost, kept):
+    """D2: the verdict of the stream is another than that of the whole answer."""
+
+    def answers(step):
+        if not image_of(step) or step.stream == stream:
+            return blind(0)(step)
+        return chat(step, shown(step))
+
+    finding, steps = play(SCENARIO, sees_users(answers), stream=stream)
+    assert (finding.outcome, finding.reason, finding.fault_domain) == ("fail", "mode_split", "translation")
+    assert finding.detail.startswith(f"{lost}: dropped_silent: ")
+    assert finding.detail.endswith(f"; {kept} the model reads it")
+    assert [step.stream for step in steps] == [stream, stream, stream, not stream]
+
+
+def test_an_image_that_is_lost_both_ways_keeps_its_reason():
+    finding, steps = play(SCENARIO, sees_users(blind(0)))
+    assert (finding.reason, [step.stream for step in steps]) == ("dropped_silent", [False, False, False, True])
+
+
+def test_what_the_conversation_costs_without_the_image_is_remembered_for_a_while():
+    bare = lambda steps: sum(not is_control(step) and not images_of(step) for step in steps)  # noqa: E731
+    finding, steps = play(SCENARIO, sees_users(blind(0)))
+    assert (finding.memory, bare(steps)) == (Memory("m", 50), 1)
+    for left in range(BASELINE_RUNS - 1, -1, -1):
+        finding, steps = play(SCENARIO, sees_users(blind(0)), memory=finding.memory)
+        assert (finding.reason, finding.memory.left, bare(steps)) == ("dropped_silent", left, 0)
+    finding, steps = play(SCENARIO, sees_users(blind(0)), memory=finding.memory)
+    assert (finding.memory.left, bare(steps)) == (BASELINE_RUNS, 1)
+    _, steps = play(SCENARIO, sees_users(blind(0)), memory=Memory("other", 50))
+    assert bare(steps) == 1, "another model is counted anew"
+
+
+def test_a_pass_keeps_what_is_remembered():
+    before = Memory("m", 50, 3)
+    assert play(SCENARIO, lambda step: chat(step, shown(step)), memory=before)[0].memory == before

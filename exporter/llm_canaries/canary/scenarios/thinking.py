@@ -13,6 +13,8 @@ from msgspec.structs import replace
 
 from llm_canaries.canary.asks import sending, text_ask
 from llm_canaries.canary.canary import Case, Cost, Finding, Scenario
+from llm_canaries.canary.growth import Counts, growth
+from llm_canaries.canary.thinking_table import Certainty, Expected, expected
 from llm_canaries.canary.verdict import failed, faulted, passed, starved, undecided, usage_of
 from llm_canaries.wire import nonce
 from llm_canaries.wire.exchange import Exchange, Play, send
@@ -35,6 +37,7 @@ class Reason(StrEnum):
     OVER_BUDGET = "over_budget"
     EFFORT_CHANGED = "effort_changed"
     ORDER_FLAT = "order_flat"
+    EFFORT_UNKNOWN = "effort_unknown"
     COUNTS_ABSENT = "counts_absent"
 
 
@@ -56,11 +59,15 @@ class Params(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Memory(Struct, frozen=True):
-    """The sequential test of low against high: pairs seen, log-likelihood ratio, and the model they came from."""
+    """The sequential test of low against high: pairs seen, log-likelihood ratio, and the model they came from.
+
+    `high` are the counts at high, for growth; another model begins anew.
+    """
 
     model: str = ""
     pairs: int = 0
     llr: float = 0.0
+    high: Counts = Counts()
 
 
 class Arm(Struct, frozen=True):
@@ -69,6 +76,7 @@ class Arm(Struct, frozen=True):
     name: str
     control: Thinking
     exchange: Exchange
+    expected: Expected
     cap: int | None = None
 
     @property
@@ -111,7 +119,7 @@ def play(case: Case, params: Params, draw: Draw, memory: Memory | None) -> Play[
             return faulted(exchange.fault)
         if exchange.reply is not None and (finding := starved(exchange.reply)) is not None:
             return replace(finding, memory=memory)
-        arms.append(Arm(name, control, exchange, cap))
+        arms.append(Arm(name, control, exchange, expected(case, control), cap))
     return judge({arm.name: arm for arm in arms}, params, memory or Memory())
 
 
@@ -140,6 +148,9 @@ def judge(arms: dict[str, Arm], params: Params, memory: Memory) -> Finding:
     for arm in arms.values():
         if (finding := _hard_rules(arm, params)) is not None:
             return replace(finding, measures=measures | {f"thinking_mismatches:{arm.name}": 1.0})
+    if odd := [arm for arm in arms.values() if _deviates(arm)]:
+        detail = f"{_told(odd[0])}; what this model should be given is not known"
+        return replace(undecided(Reason.EFFORT_UNKNOWN, detail, memory), measures=measures)
     silent = [arm.name for arm in arms.values() if arm.reasoning is None]
     high = arms["high"]
     if not silent and not high.reasoning and not high.thought:
@@ -152,13 +163,9 @@ def judge(arms: dict[str, Arm], params: Params, memory: Memory) -> Finding:
 
 
 def _hard_rules(arm: Arm, params: Params) -> Finding | None:
-    count, reply = arm.reasoning, arm.exchange.reply
-    # tables of budgets differ (C3), and a budget that a small cap lowered is declared
-    exact = arm.control.budget is None and not any(loss.where == "thinking" for loss in arm.exchange.losses)
-    wanted = level_of(arm.control) if exact else None
-    if reply is not None and reply.effort is not None and wanted is not None and reply.effort != wanted:
-        detail = f"asked for {wanted}, the answer says {reply.effort} was applied"
-        return failed(Reason.EFFORT_CHANGED, Domain.TRANSLATION, detail)
+    count = arm.reasoning
+    if arm.expected.certainty is not Certainty.UNKNOWN and _deviates(arm):
+        return failed(Reason.EFFORT_CHANGED, Domain.TRANSLATION, _told(arm))
     if arm.name == "none" and (count or arm.thought):
         detail = f"reasoning was switched off, and {count or 'some'} tokens of it came"
         return failed(Reason.NONE_IGNORED, Domain.TRANSLATION, detail)
@@ -168,6 +175,24 @@ def _hard_rules(arm: Arm, params: Params) -> Finding | None:
     if budget is not None and count is not None and count > budget * (1 + params.budget_tolerance):
         return failed(Reason.OVER_BUDGET, Domain.PROVIDER, f"{count} reasoning tokens for a budget of {budget}")
     return None
+
+
+def _deviates(arm: Arm) -> bool:
+    """Whether the answer tells of another level than the one asked for, and than the one that it is clamped to.
+
+    Tables of budgets differ (C3), and what our own core could not say is declared.
+    """
+    reply, asked = arm.exchange.reply, level_of(arm.control)
+    if reply is None or reply.effort is None or asked is None or arm.control.budget is not None:
+        return False
+    declared = any(loss.where == "thinking" for loss in arm.exchange.losses)
+    return not declared and reply.effort not in (asked, arm.expected.level)
+
+
+def _told(arm: Arm) -> str:
+    reply, wanted = arm.exchange.reply, arm.expected
+    clamped = f", which this model takes as {wanted.level}" if wanted.certainty is Certainty.CLAMPED else ""
+    return f"asked for {level_of(arm.control)}{clamped}, the answer says {reply.effort if reply else ''} was applied"
 
 
 # Paired sequential test on log(high/low): a threefold difference against none, with the wider of the two spreads
@@ -182,14 +207,17 @@ def _order(low: Arm, high: Arm, memory: Memory) -> Finding:
     before = memory if memory.model == model else Memory(model)
     ratio = math.log(max(high.reasoning or 0, 1) / max(low.reasoning or 0, 1))
     llr = before.llr + _STEP / _SD**2 * (ratio - _STEP / 2)
-    now = Memory(model, before.pairs + 1, llr)
+    counts = before.high.add(high.reasoning or 0)
+    now = Memory(model, before.pairs + 1, llr, counts)
     measures = {"low_reasoning_tokens": float(low.reasoning or 0), "high_reasoning_tokens": float(high.reasoning or 0)}
+    if (grown := growth(counts)) is not None:
+        measures |= {"reasoning_growth_ratio": grown.ratio, "reasoning_growth_ratio_lower": grown.lower}
     if llr <= _FLAT:
         detail = f"high spends no more than low, over {now.pairs} pairs"
         finding = failed(Reason.ORDER_FLAT, Domain.TRANSLATION, detail, measures)
-        return replace(finding, memory=Memory(model, now.pairs, _FLAT))  # stays failed until the order comes back
+        return replace(finding, memory=replace(now, llr=_FLAT))  # stays failed until the order comes back
     if llr >= _ORDERED:
-        return passed("high spends more than low", measures, Memory(model))
+        return passed("high spends more than low", measures, Memory(model, high=counts))
     return passed(f"low against high undetermined after {now.pairs} pairs", measures, now)
 
 

@@ -24,6 +24,7 @@ from llm_canaries.wire.nonce import Draw
 
 DROPPED_MOST = 8  # more input tokens than without the image, and still nothing was sent for it
 NO_IMAGE_MOST = 45  # the cheapest real image is billed 49 (protocols.md D3)
+BASELINE_RUNS = 12  # how often a count of the conversation without images is used; prompts of gateways change
 STRINGIFIED_LEAST = 0.2  # input tokens per base64 character, when billed as text (D2)
 
 
@@ -40,6 +41,7 @@ class Reason(StrEnum):
     ORDER = "order"
     REFUSED_OR_RECALLED = "refused_or_recalled"
     MISBOUND = "misbound"
+    MODE_SPLIT = "mode_split"
     CONTROL_FAILED = "control_failed"
     UNCLASSIFIED = "unclassified"
 
@@ -70,6 +72,14 @@ class Params(Struct, frozen=True, forbid_unknown_fields=True):
     control: bool = True
 
 
+class Memory(Struct, frozen=True):
+    """The input tokens that the same conversation without the images costs at `model`, good for `left` more runs."""
+
+    model: str
+    input: int
+    left: int = BASELINE_RUNS
+
+
 class Shown(Struct, frozen=True):
     """One round trip: what came of it, the numbers in its images, and their length in base64."""
 
@@ -78,28 +88,52 @@ class Shown(Struct, frozen=True):
     size: int
 
 
-def play(case: Case, params: Params, draw: Draw, memory: None) -> Play[Finding]:
-    """The round trip, and once more with new numbers if it was misread; after a failure the control."""
-    finding = yield from _round_trip(case, params, draw)
+def play(case: Case, params: Params, draw: Draw, memory: Memory | None) -> Play[Finding]:
+    """The round trip, and once more with new numbers if it was misread; after a failure the controls."""
+    finding = yield from _round_trip(case, params, draw, memory)
     if finding.reason in _ONCE_MORE:
-        finding = yield from _round_trip(case, params, draw)
+        finding = yield from _round_trip(case, params, draw, finding.memory)
     if params.control and finding.outcome is Outcome.FAIL and finding.reason in _BLIND:
-        return (yield from _control(case, params, draw, finding))
+        controlled = yield from _control(case, params, draw, finding)
+        if controlled.reason == finding.reason:
+            controlled = yield from _other_way(case, params, draw, controlled)
+        return replace(controlled, memory=finding.memory)
     return finding
 
 
-def _round_trip(case: Case, params: Params, draw: Draw) -> Play[Finding]:
-    """The finding of one round trip; where the answer does not tell, its twin without the images is asked for."""
+def _round_trip(case: Case, params: Params, draw: Draw, memory: Memory | None) -> Play[Finding]:
+    """The finding of one round trip; where the answer does not tell, what it costs without the images is looked up.
+
+    That is asked for where nothing is remembered of this model.
+    """
     shown = yield from _ask(case, params, draw)
     if (verdict := judge(shown.exchange, shown.numbers)) is not None:
-        return verdict
-    mark, none = nonce.mark(draw), (None,) * len(shown.numbers)
-    ask = image_round_trip(case, mark, none, cap=params.cap, stringified=params.stringified)
-    bare = yield from send(sending(case, ask, mark))
-    return judge_unseen(shown.exchange, bare, shown.size, len(shown.numbers))
+        return replace(verdict, memory=memory)
+    model = shown.exchange.reply.model if shown.exchange.reply is not None else ""
+    if memory is not None and memory.model == model and memory.left > 0:
+        known: Memory | None = replace(memory, left=memory.left - 1)
+    else:
+        mark, none = nonce.mark(draw), (None,) * len(shown.numbers)
+        ask = image_round_trip(case, mark, none, cap=params.cap, stringified=params.stringified)
+        bare = usage_of((yield from send(sending(case, ask, mark))))
+        known = Memory(model, bare.input) if bare is not None and bare.input is not None else None
+    finding = judge_unseen(shown.exchange, known.input if known else None, shown.size, len(shown.numbers))
+    return replace(finding, memory=known)
 
 
-def _ask(case: Case, params: Params, draw: Draw) -> Play[Shown]:
+def _other_way(case: Case, params: Params, draw: Draw, finding: Finding) -> Play[Finding]:
+    """`finding`, unless the image arrives the other way, streamed or whole: then one of the two paths is to blame."""
+    streams = bool(case.stream)
+    shown = yield from _ask(case, params, draw, stream=not streams)
+    verdict = judge(shown.exchange, shown.numbers)
+    if verdict is None or verdict.outcome is not Outcome.PASS:
+        return finding
+    lost, kept = ("streamed", "whole") if streams else ("whole", "streamed")
+    detail = f"{lost}: {finding.reason}: {finding.detail}; {kept} the model reads it"
+    return failed(Reason.MODE_SPLIT, Domain.TRANSLATION, detail, finding.measures)
+
+
+def _ask(case: Case, params: Params, draw: Draw, *, stream: bool | None = None) -> Play[Shown]:
     mark = nonce.mark(draw)
     wanted = [nonce.digits(draw, params.digits)]
     while params.parallel and len(wanted) < 2:
@@ -107,7 +141,7 @@ def _ask(case: Case, params: Params, draw: Draw) -> Play[Shown]:
             wanted.append(other)
     images = [number_image(number, draw) for number in wanted]
     ask = image_round_trip(case, mark, images, cap=params.cap, stringified=params.stringified)
-    exchange = yield from send(sending(case, ask, mark))
+    exchange = yield from send(sending(case, ask, mark, stream=stream))
     return Shown(exchange, tuple(wanted), sum(len(image) for image in images))
 
 
@@ -166,17 +200,17 @@ def judge(exchange: Exchange, wanted: Sequence[str]) -> Finding | None:
     return None
 
 
-def judge_unseen(exchange: Exchange, bare: Exchange, size: int, count: int = 1) -> Finding:
-    """What became of `count` images, by the input tokens they cost; `size` is their length in base64."""
+def judge_unseen(exchange: Exchange, bare: int | None, size: int, count: int = 1) -> Finding:
+    """What became of `count` images, by the input tokens they cost over `bare`; `size` is their length in base64."""
     reply = exchange.reply
     assert reply is not None, "judge saw a reply"
     said = "the model says it sees no image" if says_none(reply) else f"the model says {reply.text[:40]!r}"
-    with_image, without = usage_of(exchange), usage_of(bare)
-    if with_image is None or without is None or with_image.input is None or without.input is None:
+    with_image = usage_of(exchange)
+    if with_image is None or with_image.input is None or bare is None:
         if says_none(reply):
             return failed(Reason.DROPPED_SILENT, Domain.TRANSLATION, f"{said}; no usage to tell more")
         return undecided(Reason.UNCLASSIFIED, f"{said}, and there is no usage to tell why")
-    cost = with_image.input - without.input
+    cost = with_image.input - bare
     measures = {"image_input_tokens": float(cost)}
     if cost >= STRINGIFIED_LEAST * size:
         detail = f"{said}; the image was billed as text: {cost} tokens for {size} characters"
@@ -252,6 +286,7 @@ SCENARIO = Scenario(
     name="tool-result-image",
     reasons=Reason,
     params=Params,
+    memory=Memory,
     play=play,
     cost=cost,
     needs=frozenset({"vision"}),

@@ -184,7 +184,7 @@ EXPECTED: Mapping[str, Catches] = with_loopback({
     "strange-call-ids": STOPS_LATE | {TRIP: {"result_lost": 8}},
     # what is left is a picture that nobody asked about
     "last-turn-only": STOPS_LATE | {TRIP: {"result_lost": 8}, IMAGE: {"seen_but_wrong": 12}},
-    "blind-streams": {IMAGE: {"dropped_silent": 4}},
+    "blind-streams": {IMAGE: {"mode_split": 4}},
     # an option of chat's alone
     "no-usage-option": {PARITY: {"missing_terminal_usage": 1}},
     "drop-thinking": {THINKING: {"no_reasoning": 4}},
