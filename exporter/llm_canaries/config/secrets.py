@@ -16,7 +16,7 @@ MOST_LEARNED = 64  # secrets learned on the way; each token file renews its own 
 
 _HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-canary-signature"})
 _WORDS = ("token", "secret", "key", "password")
-_WORD = re.compile(r"[a-z]{1,24}")
+_WORD = re.compile(r"[a-z]{1,12}")  # `huggingface`; a key is longer
 
 
 class Redactor:
