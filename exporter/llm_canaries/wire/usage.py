@@ -15,8 +15,8 @@ class Counts:
 
     def get(self, *path: str) -> int | None:
         """The number at `path`, None where there is none or no whole number of tokens."""
-        value: object = self._said
-        for key in path:
+        value = self._said.get(path[0])
+        for key in path[1:]:
             value = value.get(key) if isinstance(value, dict) else None
         if value is None or (type(value) is int and 0 <= value < 2**63):
             return value

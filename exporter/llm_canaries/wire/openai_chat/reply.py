@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from llm_canaries.wire.exchange import Written
-from llm_canaries.wire.json import Object, WireError, decode_object, encode, integer, items, kind, mapping, rest, string
+from llm_canaries.wire.json import Object, WireError, decode_object, encode, integer, items, kind, mapping, string
 from llm_canaries.wire.loss import Losses, back_under, under
 from llm_canaries.wire.message import Finish, Opaque, Part, Refusal, Reply, Text, Thought, ToolCall
 from llm_canaries.wire.openai_chat.parts import NAME, is_call, read_calls, read_content, write_call
@@ -41,10 +41,10 @@ def read_reply(body: bytes) -> Reply:
     choice = mapping(choices[0]) if choices else {}
     native = choice.get("finish_reason")
     usage = chat_usage_of(said)
-    for known in ("object", "usage"):
-        said.pop(known, None)
+    said.pop("object", None)
+    said.pop("usage", None)
     message = mapping(choice.get("message"))
-    beside = under("choice", _told(choice, _CHOICE)) | under("message", _told(message, _MESSAGE))
+    beside = _told("choice", choice, _CHOICE) | _told("message", message, _MESSAGE)
     if len(choices) > 1:
         beside["choices"] = choices[1:]
     return Reply(
@@ -136,9 +136,10 @@ def effort_of(said: Object) -> str | None:
     return effort if isinstance(effort, str) else None
 
 
-def _told(said: Object, known: frozenset[str]) -> Object:
-    """The fields of `said` that are not `known` and say something."""
-    return {key: value for key, value in rest(said, known).items() if value is not None}
+def _told(name: str, said: Object, known: frozenset[str]) -> Object:
+    """The fields of `said` that are not `known` and say something, `under` its name."""
+    found = {key: value for key, value in said.items() if value is not None and key not in known}
+    return under(name, found) if found else found
 
 
 def _read_message(message: Object) -> tuple[Part, ...]:

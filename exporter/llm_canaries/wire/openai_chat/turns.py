@@ -51,6 +51,10 @@ def out_of_place(parts: Sequence[Part]) -> bool:
     return places != sorted(places)
 
 
+def _has_words(parts: Sequence[Part]) -> bool:
+    return any(isinstance(part, Text) for part in parts)
+
+
 def _place(part: Part) -> int | None:
     """The place of an opaque call; what stands beside an answer has none."""
     return _PLACES[ToolCall] if isinstance(part, Opaque) and is_call(part) else None
@@ -70,9 +74,10 @@ def _write_assistant(message: Message, losses: Losses) -> Object | None:
     words: list[Part] = []
     said: Object = {"role": "assistant", "content": None}
     spoken: list[Part] = []
-    last = max((at for at, part in enumerate(message.content) if isinstance(part, Text)), default=-1)
     for at, part in enumerate(message.content):
         match part:
+            case Text():
+                words.append(part)
             case ToolCall():
                 said.setdefault("tool_calls", []).append(write_call(part, losses))
             case Opaque() if is_call(part):
@@ -82,7 +87,7 @@ def _write_assistant(message: Message, losses: Losses) -> Object | None:
             case Thought():
                 losses.add("assistant", "thinking")
                 continue
-            case Refusal(text, extra) if not losses.same or at > last:
+            case Refusal(text, extra) if not losses.same or not _has_words(message.content[at:]):
                 said["refusal"] = said.get("refusal", "") + text
                 losses.unsaid("assistant", extra)
             case _:
@@ -90,7 +95,7 @@ def _write_assistant(message: Message, losses: Losses) -> Object | None:
                 part = Text("") if isinstance(part, Refusal) else part  # chat's own client said it among the words
         spoken.append(part)
     content = write_content(tuple(words), "assistant", losses)
-    if content or any(isinstance(part, Text) for part in words):
+    if content or _has_words(words):
         said["content"] = content
     if out_of_place(spoken):
         losses.add("assistant", "order of parts")
