@@ -7,9 +7,8 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from llm_canaries.mirror.distortions import drop_images
 from llm_canaries.proxy.gateway import Gateway
-from llm_canaries.service.mutants import rewriting
+from llm_canaries.service.mutants import asked, rewriting
 from llm_canaries.service.mutants.bent import Answer, Ask, Bent, Page, Whole
 from llm_canaries.wire import message as m
 from llm_canaries.wire.exchange import Look, Send
@@ -40,7 +39,7 @@ def _same(send: Send) -> Send:
     return send
 
 
-def _kept(asked: Send | Look, whole: Whole) -> Whole:
+def _kept(step: Send | Look, whole: Whole) -> Whole:
     return whole
 
 
@@ -48,58 +47,6 @@ def _core(
     help: str, *, ask: Ask = _same, answer: Answer = _kept, page: Page = _kept, control: bool = False
 ) -> CoreMutant:
     return CoreMutant(help=help, control=control, bend=lambda gateway: Bent(gateway, ask, answer, page))
-
-
-def _swapped_ids(ask: m.Ask) -> m.Ask:
-    """The results of a turn under each other's ids."""
-    return _results(ask, lambda ids: ids[::-1])
-
-
-def _strange_ids(ask: m.Ask) -> m.Ask:
-    """Results under ids of the gateway's own."""
-    return _results(ask, lambda ids: [f"{id}-1" for id in ids])
-
-
-def _results(ask: m.Ask, by: Callable[[list[str]], list[str]]) -> m.Ask:
-    messages = []
-    for message in ask.messages:
-        ids = iter(by([part.id for part in message.content if isinstance(part, m.ToolResult)]))
-        parts = [replace(part, id=next(ids)) if isinstance(part, m.ToolResult) else part for part in message.content]
-        messages.append(replace(message, content=tuple(parts)))
-    return replace(ask, messages=tuple(messages))
-
-
-def _last_turn(ask: m.Ask) -> m.Ask:
-    """The prompt's beginning is gone, as where a context is cut."""
-    return replace(ask, messages=ask.messages[-1:])
-
-
-def _less_thinking(ask: m.Ask) -> m.Ask:
-    """High is clamped to low, and every budget to the least."""
-    control = ask.thinking
-    if control is None:
-        return ask
-    effort = "low" if control.effort == "high" else control.effort
-    budget = control.budget and min(control.budget, 1024)
-    return replace(ask, thinking=replace(control, effort=effort, budget=budget))
-
-
-def _always_thinking(ask: m.Ask) -> m.Ask:
-    """Switched off is switched on."""
-    control = ask.thinking
-    if control is None or (control.mode != "disabled" and control.effort != "none"):
-        return ask
-    return replace(ask, thinking=m.Thinking(effort="low"))
-
-
-def _instructed(ask: m.Ask) -> m.Ask:
-    """With a system prompt of the gateway's own where it streams."""
-    own = m.Message("system", (m.Text("You are a helpful assistant of Example Gateway. Be brief."),))
-    return replace(ask, messages=(own, *ask.messages)) if ask.stream else ask
-
-
-def _streamed_blind(ask: m.Ask) -> m.Ask:
-    return drop_images(ask) if ask.stream else ask
 
 
 def _cached(gateway: Gateway) -> Gateway:
@@ -151,7 +98,7 @@ def _cut_and_closed(send: Send, whole: Whole) -> Whole:
     return replace(whole, pieces=(*whole.pieces[: len(whole.pieces) // 2], *end))
 
 
-def _html(asked: Send | Look, whole: Whole) -> Whole:
+def _html(step: Send | Look, whole: Whole) -> Whole:
     return _json(b"<html><body>Please sign in</body></html>")
 
 
@@ -254,18 +201,18 @@ def _renamed_headers(form: Literal["upper", "lower"]) -> Answer:
 
 CORE_MUTANTS: Mapping[str, CoreMutant] = {
     # what is asked
-    "swap-call-ids": _core("the results of two calls come under each other's ids", ask=_asks(_swapped_ids)),
-    "strange-call-ids": _core("results come under ids that no call had", ask=_asks(_strange_ids)),
-    "last-turn-only": _core("of a conversation only the last message is sent", ask=_asks(_last_turn)),
-    "blind-streams": _core("images in tool results are dropped in streams alone", ask=_asks(_streamed_blind)),
+    "swap-call-ids": _core("the results of two calls come under each other's ids", ask=_asks(asked.swapped_ids)),
+    "strange-call-ids": _core("results come under ids that no call had", ask=_asks(asked.strange_ids)),
+    "last-turn-only": _core("of a conversation only the last message is sent", ask=_asks(asked.last_turn)),
+    "blind-streams": _core("images in tool results are dropped in streams alone", ask=_asks(asked.streamed_blind)),
     "no-usage-option": _core(
         "stream_options are not passed on", ask=_asks(lambda ask: replace(ask, include_usage=False))
     ),
     "drop-thinking": _core("the thinking control is dropped", ask=_asks(lambda ask: replace(ask, thinking=None))),
-    "clamp-thinking": _core("high thinking is clamped to low", ask=_asks(_less_thinking)),
-    "force-thinking": _core("thinking cannot be switched off", ask=_asks(_always_thinking)),
+    "clamp-thinking": _core("high thinking is clamped to low", ask=_asks(asked.less_thinking)),
+    "force-thinking": _core("thinking cannot be switched off", ask=_asks(asked.always_thinking)),
     "low-cap": _core("the token limit is lowered to one", ask=_asks(lambda ask: replace(ask, max_tokens=1))),
-    "own-prompt": _core("streams get a system prompt of the gateway's own", ask=_asks(_instructed)),
+    "own-prompt": _core("streams get a system prompt of the gateway's own", ask=_asks(asked.instructed)),
     # what is answered
     "semantic-cache": CoreMutant(help="asks that read alike get one answer", bend=_cached),
     "hollow-200": _core("a 200 whose list of answers is empty", answer=_hollow),
