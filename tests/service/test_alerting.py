@@ -12,7 +12,7 @@ from sinks import sink
 from llm_canaries.config.problems import ConfigError
 from llm_canaries.mirror.server import Mirror
 from llm_canaries.proxy.clock import Clock
-from llm_canaries.service.alerting import Alerting
+from llm_canaries.service.alerting import Alerting, from_here
 from llm_canaries.service.app import Sidecar
 from llm_canaries.service.board import Board
 from llm_canaries.service.settings import read_settings
@@ -78,6 +78,18 @@ async def turning(folder, clock, draw, receivers, upstream=None):
             await sidecar.drain(0.1)
             await sidecar.close()
             await database.close()
+
+
+@pytest.mark.parametrize(
+    ("where", "asked"),
+    [
+        ("http://0.0.0.0:9877", "http://127.0.0.1:9877"),
+        ("http://[::]:80", "http://[::1]:80"),
+        ("http://10.0.0.1:9877", "http://10.0.0.1:9877"),
+    ],
+)
+def test_a_server_at_any_address_is_asked_at_this_one(where, asked):
+    assert from_here(where) == asked
 
 
 async def test_one_opened_one_escalated_one_resolved(tmp_path, clock, draw):

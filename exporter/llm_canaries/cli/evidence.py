@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from llm_canaries.canary.report.evidence import evidence_text, moment
+from llm_canaries.canary.report.evidence import evidence_text, moment, printable
 from llm_canaries.canary.report.har import har
 from llm_canaries.cli.files import write
 from llm_canaries.cli.kept import Place, find, find_unsettled, place_of, place_options, refuse
@@ -78,7 +78,8 @@ def row_text(row: RunRow) -> str:
     domain = f" ({row.fault_domain})" if row.fault_domain else ""
     verdict = f"{row.outcome} {row.reason}{domain}".rstrip()
     case = f"{row.canary} at {row.gateway}, model {row.model}, {row.dialect}, stream {row.stream}"
-    return f"run {row.id}: {case}\n{moment(row.started)}\n{verdict}" + (f": {row.detail}" if row.detail else "")
+    verdict += f": {printable(row.detail)}" if row.detail else ""
+    return f"run {row.id}: {case}\n{moment(row.started)}\n{verdict}"
 
 
 def _har(kept: Kept) -> str:

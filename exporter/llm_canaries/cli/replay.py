@@ -13,6 +13,7 @@ from llm_canaries.canary.evidence.judgement import plain, said
 from llm_canaries.canary.evidence.replay import Unreplayable, differences, recorded, replay
 from llm_canaries.canary.evidence.value import Evidence
 from llm_canaries.canary.load import Wanted, cases
+from llm_canaries.canary.report.evidence import printable
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.cli.kept import find, place_of, place_options, refuse
 from llm_canaries.cli.loop import loop_factory
@@ -62,7 +63,7 @@ def told(finding: Finding) -> str:
     """A finding in one line."""
     domain = f" ({finding.fault_domain})" if finding.fault_domain else ""
     head = f"{finding.outcome.value} {finding.reason}{domain}".rstrip()
-    return f"{head}: {finding.detail}" if finding.detail else head
+    return printable(f"{head}: {finding.detail}" if finding.detail else head)
 
 
 def _replayed(evidence: Evidence) -> Finding:

@@ -103,5 +103,13 @@ def test_a_page_and_its_fault():
     assert "← no answer in 0.100 s, 0 bytes\n  fault: upstream_error (provider): " in told(broken)
 
 
+def test_nothing_is_done_to_a_terminal():
+    """A gateway's words may hold escape sequences, which could hide the verdict."""
+    text = told(exchange("\x1b[2J\x07 gone"), detail="\x1b[2J", outcome="fail", reason="x")
+    raw = told(exchange(body=b"a\x1b[2J\rb\x9bc"), outcome="pass")
+    assert all(each.isprintable() or each == "\n" for each in text + raw)
+    assert "\\x1b[2J" in text.splitlines()[-1] and "a\\x1b[2J" in raw
+
+
 def test_bytes_that_are_no_text_are_shown_as_they_can_be():
     assert "caf\\xe9" in told(exchange(body=b"caf\xe9"))

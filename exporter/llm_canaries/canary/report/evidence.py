@@ -28,7 +28,12 @@ def evidence_text(evidence: Evidence, number: int = 0) -> str:
     for answer in evidence.answers:
         lines += [""] + (_exchange(answer) if isinstance(answer, KeptExchange) else _page(answer))
     lines += ["", "How it was judged:", *(f"  {line}" for line in evidence.decision)]
-    return "\n".join(line for at, line in enumerate(lines) if line or at > 2)
+    return "\n".join(printable(line) for at, line in enumerate(lines) if line or at > 2)
+
+
+def printable(line: str) -> str:
+    """One line for a terminal: what strangers' words could do to it is spelled, not done."""
+    return "".join(each if each.isprintable() or each == "\t" else ascii(each)[1:-1] for each in line)
 
 
 def moment(at: float) -> str:
