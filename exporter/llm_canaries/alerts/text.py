@@ -93,7 +93,7 @@ def _headline(incident: Incident) -> str:
 def _subject(incident: Incident) -> str:
     """Which canary, where, with which model, in which dialect; other labels by their names."""
     labels = dict(incident.labels)
-    words = [labels.pop("canary", "") or incident.alertname]
+    words = [_cut(labels.pop("canary", ""), LINE) or incident.alertname]
     labels.pop("scenario", "")
     if gateway := labels.pop("gateway", ""):
         words.append(f"at {gateway}")
