@@ -97,7 +97,7 @@ class Lane:
 def a_case(name, dialect, stream):
     scenario = SCENARIOS[name]
     params = msgspec.convert(OWN.get(name, {}), scenario.params)
-    return case(scenario, dialect=dialect, stream=stream, params=params, deployed=True, twin=True)
+    return case(scenario, dialect=dialect, stream=stream, params=params, deployed=True, twin="t")
 
 
 CELLS = [
