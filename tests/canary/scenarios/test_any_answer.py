@@ -9,9 +9,11 @@ import pytest
 from answers import streamed, whole
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from plays import case
 
 from llm_canaries.canary.canary import Finding, Outcome, SharedReason
+from llm_canaries.canary.clients import Aim
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.mirror import model
 from llm_canaries.wire.answer import Received, read_answer
@@ -23,6 +25,10 @@ from llm_canaries.wire.fault_reading import read_fault
 from llm_canaries.wire.message import Finish, Text, Thinking, Thought, ToolCall, Usage
 from llm_canaries.wire.profile import ModelFacts
 
+CLIENTS = {
+    "openai_chat": "amp", "openai_responses": "codex", "anthropic_messages": "claude", "gemini": "gemini"
+}  # fmt: skip
+AIM = Aim(client="x", dialect="x", variable="URL", origin="http://a:1", path="/v1/v1/x", gateway=("http://a:1",))
 SHAPES = ("error", "detail", "status", "data", "choices", "output", "content", "candidates")
 MOST_STEPS = 60  # the model list alone may have 50 pages
 
@@ -235,6 +241,10 @@ def test_any_answer_is_a_finding(name, dialect, data):
     stream, chosen = data.draw(st.booleans()), params(scenario, data)
     twin = data.draw(st.sampled_from(["", "own"])) if "direct" not in scenario.needs else "own"
     its = case(scenario, dialect=dialect, stream=stream, facts=facts, deployed=True, twin=twin, params=chosen)
+    if "environment" in scenario.needs:
+        client = CLIENTS[dialect]
+        aim = data.draw(st.sampled_from([None, AIM, replace(AIM, origin="http://b:1"), replace(AIM, problem="no_key")]))
+        its = replace(its, params=scenario.params(client=client), aim=aim, upstream=data.draw(words))
     assume(not scenario.objection(its))
     memory = None
     for _ in range(data.draw(st.integers(1, 3))):

@@ -38,10 +38,10 @@ def _through(reply: Reply, name: str) -> Reply:
 def reply_differs(exchange: Exchange, scripted: Reply, upstream: str) -> Differences:
     """The differences of the answer to an ask whose scripted reply came from the mirror."""
     client = exchange.send.dialect
-    if exchange.fault is not None and exchange.fault.reason is not FaultReason.EMPTY_ANSWER:
-        yield Difference(Reason.REPLY_LOST, "answer", "a reply", told(exchange.fault))
+    came, fault = exchange.reply, exchange.fault
+    if fault is not None and (came is None or fault.reason is not FaultReason.EMPTY_ANSWER):
+        yield Difference(Reason.REPLY_LOST, "answer", "a reply", told(fault))
         return
-    came = exchange.reply
     assert came is not None, "an answer without a fault has a reply"
     due = due_reply(scripted, upstream, client)
     if came.text != due.text:
