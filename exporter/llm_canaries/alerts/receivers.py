@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
+from llm_canaries.alerts.services import load
 from llm_canaries.config.schema import Config
 from llm_canaries.config.secrets import Redactor
 
@@ -118,6 +119,8 @@ def _service(url: str) -> "NotifyBase | None":
     # Without a service_timeout and a mode of its own Apprise sends in the caller's thread; with them, in six threads
     # that all receivers share and that the interpreter waits for at its end. A redirected POST arrives as a GET
     # without the message and counts as success, so redirects are failures unless the URL says `redirect=yes`.
+    if (found := _SCHEME.match(url)) is not None:
+        load(found[1].lower())
     asset = apprise.AppriseAsset(
         service_timeout=0, storage_mode="memory", async_mode=False, http_redirects=False, app_id="llm-canaries"
     )
