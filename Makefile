@@ -10,7 +10,8 @@ run: .venv/run.stamp
 	@$(BIN)/canaries run
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --ignore tests/interop
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --ignore tests/interop -m 'not alone'
+	$(BIN)/python -m pytest --ignore tests/interop -m alone
 
 # LiteLLM, Portkey and claude-code-router in front of the mirror: what they break, beside tests/interop/expected.yml,
 # which UPDATE=1 writes

@@ -137,6 +137,7 @@ async def test_flips_are_stored_all_or_none(tmp_path, monkeypatch):
         assert len(await outbox.open_incidents()) == 2
 
 
+@pytest.mark.alone
 async def test_a_hanging_receiver_delays_neither_the_others_nor_the_loop(tmp_path):
     async with sink() as stuck, sink() as fine:
         pair = receiver("stuck", stuck, timeout=1.0), receiver("fine", fine)

@@ -45,7 +45,9 @@ from llm_canaries.service.mutants.expected import (
 from llm_canaries.service.settings import known, read_settings, shipped
 from llm_canaries.wire.dialects import DIALECTS
 
-LIMITS = "limits: {connect: 1s, first_byte: 1s, idle: 1s, total: 5s}"
+pytestmark = pytest.mark.alone
+
+LIMITS = "limits: {connect: 3s, first_byte: 1s, idle: 1s, total: 5s}"
 NOTHING = Redactor(())
 EMBEDDED = f"gateways: {{it: {{kind: embedded, models: [mirror/healthy], {LIMITS}}}}}"
 

@@ -233,6 +233,7 @@ def test_a_rule_that_looks_back_farther_than_is_held_is_refused(tmp_path):
     assert empty.rules == ()
 
 
+@pytest.mark.alone
 async def test_five_thousand_rules_are_loaded_beside_the_loop():
     """In a thread, without the collector: the loop goes on all the while."""
     from lateness import lateness

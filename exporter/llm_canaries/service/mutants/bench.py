@@ -23,7 +23,7 @@ gateways:
   mirror:
     kind: embedded
     models: [mirror/healthy]
-    limits: {connect: 1s, first_byte: 1500ms, idle: 1s, total: 5s}
+    limits: {connect: 5s, first_byte: 1500ms, idle: 1s, total: 5s}
 canaries:
   - scenario: completion
     name: own-completion

@@ -25,7 +25,7 @@ from llm_canaries.wire.exchange import Look, Send
 from llm_canaries.wire.json import encode
 from llm_canaries.wire.nonce import Draw
 
-_LIMITS = "limits: {connect: 1s, first_byte: 1500ms, idle: 1s, total: 5s}"
+_LIMITS = "limits: {connect: 5s, first_byte: 1500ms, idle: 1s, total: 5s}"
 _CANARIES = (GOOD, "tool-result-image", STALE)
 
 
