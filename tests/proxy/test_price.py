@@ -80,3 +80,24 @@ def test_ids_that_clients_make_up_are_forgotten():
 def test_the_list_is_loaded_only_for_those_who_look_at_money():
     script = "import llm_canaries.proxy.price, sys; sys.exit('genai_prices' in sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_no_list_is_loaded_for_the_models_of_our_own_mirror():
+    script = """
+import sys
+from llm_canaries.proxy.price import Prices, Rate
+from llm_canaries.wire.message import Usage
+used = Usage(input=1_000_000, output=0)
+assert Prices().dollars("mirror/healthy", used) is None
+assert Prices({"mirror/*": Rate(2.0, 3.0)}).dollars("mirror/healthy", used) == 2.0
+sys.exit("genai_prices" in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_what_was_looked_up_is_not_looked_for_again(monkeypatch: pytest.MonkeyPatch):
+    prices = Prices()
+    prices.look_up(["gpt-5", "no-such-model-at-all"])
+    monkeypatch.setattr("llm_canaries.proxy.price._listed", None)
+    assert prices.dollars("gpt-5", Usage(input=1_000_000, output=0)) == 1.25
+    assert prices.dollars("no-such-model-at-all", Usage(input=1)) is None

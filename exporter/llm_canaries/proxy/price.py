@@ -3,7 +3,7 @@
 A price that nobody knows is None, never zero. Reasoning is part of the output and costs as much.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -13,6 +13,7 @@ from llm_canaries.config.schema import PriceConfig
 from llm_canaries.wire.message import Usage
 
 MOST_MODELS = 1024  # ids looked up and remembered: clients choose them
+_OURS = "mirror/"  # models that are in nobody's list
 
 
 class Rate(Struct, frozen=True):
@@ -56,6 +57,11 @@ class Prices:
         rate = next(rate for start, rate in reversed(tiers) if (usage.input or 0) > start)
         return rate.dollars(usage)
 
+    def look_up(self, models: Iterable[str]) -> None:
+        """Finds the prices of `models` now: the list takes 0.2 s to load, in which nobody is answered."""
+        for model in models:
+            self._tiers(model)
+
     def _tiers(self, model: str) -> Tiers | None:
         if model in self._known:
             return self._known[model]
@@ -64,7 +70,8 @@ class Prices:
             rate for pattern, rate in self._own.items() if any(fnmatchcase(name, pattern) for name in names)
         )
         own = next(fitting, None)
-        found = ((-1, own),) if own is not None else next(filter(None, map(_listed, names)), None)
+        listed = () if model.startswith(_OURS) else names
+        found = ((-1, own),) if own is not None else next(filter(None, map(_listed, listed)), None)
         if len(self._known) >= MOST_MODELS:
             self._known.clear()
         self._known[model] = found

@@ -38,7 +38,9 @@ def embedded(config: Config) -> list[str]:
 async def opened(plan: Plan, clock: Clock, draw: Draw) -> AsyncIterator[str]:
     """The proxy listening; the value is its base URL. Raises OSError where the address is taken."""
     config = plan.config.gateways[plan.gateway]
-    traffic = Traffic(config.providers or (MIRROR,), price=prices_of(plan.config.prices).dollars)
+    prices = prices_of(plan.config.prices)
+    prices.look_up(each.id for each in config.models)
+    traffic = Traffic(config.providers or (MIRROR,), price=prices.dollars)
     async with AsyncExitStack() as stack:
         core = await client_core(stack, config, clock, draw, traffic)
         core.ways.learn = plan.redact.learn
