@@ -24,6 +24,7 @@ ALONE = {
     "negotiation": "unhealthy",
     "http": "spares-canaries",
     "loopback": "round-numbers",
+    "stale-cooldown": "stale-cooldown",
 }
 
 
@@ -52,7 +53,7 @@ def test_each_scenario_has_a_mutant_of_its_own():
     assert set(ALONE) == {name for name, scenario in SCENARIOS.items() if "environment" not in scenario.needs}
 
 
-@pytest.mark.parametrize("scenario", ["known-good", "usage-parity", "http", "eligibility", "loopback"])
+@pytest.mark.parametrize("scenario", ["known-good", "usage-parity", "http", "loopback", "stale-cooldown"])
 def test_a_scenario_switched_off_is_missed(scenario):
     words = ("--mutant", ALONE[scenario], "--controls", "0", "--no-simulation")
     assert canaries(*words).exit_code == 0

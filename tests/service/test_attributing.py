@@ -9,12 +9,21 @@ from msgspec.structs import replace
 
 from llm_canaries.canary.canary import Outcome
 from llm_canaries.canary.load import Wanted, cases
+from llm_canaries.mirror.distortions import drop_images
 from llm_canaries.service.gate import Order, gate
 from llm_canaries.service.mutants.bent import Bent, Whole
 from llm_canaries.service.mutants.core import CORE_MUTANTS
 from llm_canaries.wire.fault import Fault, FaultReason
 
-LOSING_IMAGES = CORE_MUTANTS["blind-streams"].bend
+
+def losing_images(gateway):
+    """Images in tools' results never reach the provider."""
+    return Bent(
+        gateway,
+        lambda send: replace(send, ask=drop_images(send.ask)),
+        lambda send, whole: whole,
+        lambda look, whole: whole,
+    )
 
 
 class Counting:
@@ -88,7 +97,7 @@ async def test_what_passes_is_asked_once(run):
 
 
 async def test_an_image_that_the_gateway_loses_is_its_translation(run):
-    finding, _ = await found(run, "tool-result-image", bend=LOSING_IMAGES, stream=True)
+    finding, _ = await found(run, "tool-result-image", bend=losing_images, stream=True)
     assert (finding.reason, finding.fault_domain) == ("dropped_silent", "translation")
     assert finding.because == (
         "at home: failed with dropped_silent, by itself a matter of: translation",
@@ -168,10 +177,12 @@ async def test_a_gateway_that_hangs_up_is_the_deployments(run):
 
 
 async def test_a_row_of_failures_asks_directly_once(run):
-    runs, asked = await run("tool-result-image", bend=LOSING_IMAGES, stream=True, repeat=3)
+    runs, asked = await run("tool-result-image", bend=losing_images, stream=True, repeat=3)
     assert [each.finding.fault_domain for each in runs] == ["translation"] * 3
-    once = await run("tool-result-image", bend=LOSING_IMAGES, stream=True)
-    assert asked == once[1] / 2 * 4, "three runs, and one more after the first"
+    _, alone = await run("tool-result-image", bend=losing_images, stream=True, repeat=3, attribution=False)
+    _, once = await run("tool-result-image", bend=losing_images, stream=True)
+    _, once_alone = await run("tool-result-image", bend=losing_images, stream=True, attribution=False)
+    assert asked - alone == once - once_alone > 0, "what is compared is asked after the first of the row"
 
 
 async def test_what_only_several_runs_show_is_compared_with_no_single_one(run):
@@ -187,7 +198,7 @@ LOOPED = "mirror: {{listen: 127.0.0.1:{port}, key: sk-mirror}}\n"
     ("model", "bend", "sentence"),
     [
         # with no twin that serves the model, the mirror behind the gateway is all there is to compare with
-        ("mirror/healthy", LOSING_IMAGES, "our own mirror answered rightly, and the gateway lost it: translation"),
+        ("mirror/healthy", losing_images, "our own mirror answered rightly, and the gateway lost it: translation"),
         ("mirror/drop-image", lambda sound: sound, "the gateway is right where our own mirror answers: translation"),
     ],
 )
