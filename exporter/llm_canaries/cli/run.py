@@ -132,17 +132,23 @@ def command(
     write(junit_file, junit_report(runs) if gated is None else gate_junit(gated))
     if sarif_file is not None:
         write(sarif_file, _sarif(settings, runs))
+    _tell_github(runs, gated)
+    code = _exit_code(runs, gated, Severity(fail_on), allow_undecided=allow_undecided)
+    _show_next(out, settings, runs, code, state)
+    sys.exit(INTERRUPTED if interrupted else code)
+
+
+def _tell_github(runs: Sequence[Run], gated: Gated | None) -> None:
     if gated is None:
         tell_github(annotations(runs), step_summary(runs))
     else:
         tell_github(gate_annotations(gated), gate_step_summary(gated))
-    severity = Severity(fail_on)
+
+
+def _exit_code(runs: Sequence[Run], gated: Gated | None, severity: Severity, *, allow_undecided: bool) -> ExitCode:
     if gated is None:
-        code = exit_code(runs, fail_on=severity, allow_undecided=allow_undecided)
-    else:
-        code = gate_exit_code(gated, fail_on=severity, allow_undecided=allow_undecided)
-    _show_next(out, settings, runs, code, state)
-    sys.exit(INTERRUPTED if interrupted else code)
+        return exit_code(runs, fail_on=severity, allow_undecided=allow_undecided)
+    return gate_exit_code(gated, fail_on=severity, allow_undecided=allow_undecided)
 
 
 def _runs(settings: Settings, order: Order) -> tuple[list[Run], bool]:
