@@ -10,6 +10,8 @@ from llm_canaries.service.settings import read_settings
 
 BAD = sorted((Path(__file__).parent.parent / "config" / "bad_combinations").glob("*.yml"))
 
+EVERY_BAD = sorted((Path(__file__).parent.parent / "config" / "bad").glob("*.yml"))
+
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
 def test_bad_combinations(path):
@@ -17,6 +19,12 @@ def test_bad_combinations(path):
         read_settings(str(path), {})
     lines = str(caught.value).replace(str(path), path.name).splitlines()
     assert lines == path.with_suffix(".txt").read_text().splitlines()
+
+
+@pytest.mark.parametrize("path", EVERY_BAD, ids=lambda path: path.stem)
+def test_what_is_wrong_otherwise_is_told_and_no_more(path):
+    with pytest.raises(ConfigError):
+        read_settings(str(path), {})
 
 
 def found(tmp_path, canaries):

@@ -23,6 +23,8 @@ _WORDS = {True: "true", False: "false"}
 def impossible(config: Config, binding: Binding) -> Iterator[tuple[Path, str]]:
     """Where `config` names something that nothing can come of, and why."""
     for index, canary in enumerate(config.canaries or ()):
+        if canary.use is None and canary.scenario is None:
+            continue  # told of already
         chosen = [name for name in config.gateways if canary.gateway in (None, name)]
         try:
             found = [case for name in chosen for case in cells(canary, name, config.gateways[name], binding)]

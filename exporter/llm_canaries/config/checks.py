@@ -24,7 +24,8 @@ def mapping(value: object) -> dict[str, object]:
 def check_values(data: object, path: Path, problems: Problems) -> None:
     """Every key has a value, and no list names a thing twice; `params` are the scenario's own matter."""
     if data is None:
-        problems.add(path, problems.told(path, "there is no value; write one, or leave the key out"))
+        what = "line" if path and isinstance(path[-1], int) else "key"
+        problems.add(path, problems.told(path, f"there is no value; write one, or leave the {what} out"))
         problems.spoil(path)
     if path and path[-1] == "params":
         return

@@ -27,6 +27,7 @@ _WANTED: Mapping[str, tuple[str, str]] = {
     "tuple_type": ("a list", "write `[…]`, or one `- …` a line"),
     "int_type": ("a whole number", "write it in digits"),
     "int_parsing": ("a whole number", "write it in digits"),
+    "int_from_float": ("a whole number", "write it in digits"),
     "dict_type": ("a mapping", "write `key: value`"),
     "mapping_type": ("a mapping", "write `key: value`"),
     "model_type": ("a mapping", "write `key: value`"),
