@@ -12,6 +12,7 @@ from llm_canaries.mirror.desk import Desk
 from llm_canaries.mirror.misbehaviour import MISBEHAVIOURS, Misbehaviour, Refusal, Service
 from llm_canaries.mirror.records import marks_in
 from llm_canaries.proxy.clock import Clock
+from llm_canaries.proxy.server.log import server_log
 from llm_canaries.proxy.server.refusal import refusal
 from llm_canaries.wire.dialects import DIALECTS
 from llm_canaries.wire.exchange import Dialect, Seen
@@ -191,7 +192,8 @@ class Mirror:
 async def serving(mirror: Mirror, host: str, port: int) -> AsyncIterator[str]:
     """The mirror listening; the value is its base URL. Raises OSError where the address is taken."""
     # aiohttp waits that long twice: for answers under way, then for those it cancelled
-    runner = web.AppRunner(mirror.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.3)
+    app, log = mirror.app(), server_log()
+    runner = web.AppRunner(app, access_log=None, logger=log, handler_cancellation=True, shutdown_timeout=0.3)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

@@ -14,6 +14,7 @@ from llm_canaries.config.problems import ConfigError
 from llm_canaries.config.twins import host_of
 from llm_canaries.gateways.table import KINDS
 from llm_canaries.proxy.clock import Clock
+from llm_canaries.proxy.server.log import server_log
 from llm_canaries.service.alerting import TICK, Alerting
 from llm_canaries.service.app import Sidecar
 from llm_canaries.service.board import Board
@@ -170,7 +171,7 @@ class Server:
 
     async def _listen(self, address: str, app: web.Application, stack: AsyncExitStack) -> str:
         host, _, port = address.rpartition(":")
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        runner = web.AppRunner(app, access_log=None, logger=server_log(), shutdown_timeout=0.5)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, host.strip("[]"), int(port))

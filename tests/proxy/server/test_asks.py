@@ -1,8 +1,10 @@
 """Asks through proxy/server/door.py: every dialect, whole and streamed, good and bad."""
 
 import asyncio
+import gzip
 import json
 import socket
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
@@ -258,3 +260,27 @@ async def test_a_client_that_waits_to_be_asked_for_its_body(mirror_url, open_doo
     assert (await asyncio.wait_for(reader.readline(), 2)).startswith(b"HTTP/1.1 200 ")
     writer.close()
     await writer.wait_closed()
+
+
+@both_ways
+async def test_a_body_that_is_not_in_its_encoding(dialect, mirror_url, open_door, client, caplog):
+    door = await open_door(mirror_url)
+    path, ask = asking(dialect, HEALTHY)
+    sent = {"content-type": "application/json", "content-encoding": "gzip"}
+    async with client.post(door.url + path, data=json.dumps(ask).encode(), headers=sent) as response:
+        assert response.status == 400
+        assert "content-encoding" in json.dumps(json.loads(await response.read()))
+    packed = gzip.compress(json.dumps(ask).encode())
+    async with client.post(door.url + path, data=packed, headers=sent) as response:
+        assert response.status == 200
+    assert not caplog.records, "what a client says wrong is no line in our log"
+
+
+@pytest.mark.parametrize("header", [b"x: " + b"a" * 10_000, b"content-length: many"], ids=["too long", "no number"])
+async def test_what_is_no_http(header, mirror_url, open_door, caplog):
+    door = await open_door(mirror_url)
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(door.url).port)
+    writer.write(b"POST /v1/messages HTTP/1.1\r\n" + header + b"\r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
+    writer.close()
+    assert not caplog.records

@@ -14,10 +14,11 @@ from llm_canaries.proxy.core import Core, CoreAnswer
 from llm_canaries.proxy.gateway import Unanswered
 from llm_canaries.proxy.server.arrays import as_array
 from llm_canaries.proxy.server.keys import ClientKeys, shown_keys
+from llm_canaries.proxy.server.log import server_log
 from llm_canaries.proxy.server.pages import Pages
 from llm_canaries.proxy.server.passed import to_client, to_provider
 from llm_canaries.proxy.server.paths import METHOD, AskPaths, own_path
-from llm_canaries.proxy.server.refusal import WRONG_KEY, refusal, too_large
+from llm_canaries.proxy.server.refusal import GARBLED, WRONG_KEY, refusal, too_large
 from llm_canaries.proxy.server.whole import Whole
 from llm_canaries.proxy.translate import gather
 from llm_canaries.wire.dialects import DIALECTS
@@ -55,9 +56,12 @@ class Door:
             return await self._pages.answer(request, path, self._keys)
         if self._keys and not self._keys.admit(shown_keys(request.headers, request.query)):
             return refusal(dialect, WRONG_KEY)
-        body = await read_body(request, self._limit)
+        try:
+            body = await read_body(request, self._limit)
+        except web.RequestPayloadError:
+            return _unread(refusal(dialect, GARBLED))
         if body is None:
-            return refusal(dialect, too_large(self._limit))
+            return _unread(refusal(dialect, too_large(self._limit)))
         headers, asked = to_provider(dialect, request.headers), own_path(dialect, request.rel_url.raw_path)
         return await self._ask(request, Send(ask=body, dialect=dialect, headers=headers, path=asked))
 
@@ -111,7 +115,10 @@ class Door:
 
 
 async def read_body(request: web.BaseRequest, limit: int) -> bytes | None:
-    """The request's body, None where it is longer than `limit`; the rest of it is then left unread."""
+    """The request's body, None where it is longer than `limit`; the rest of it is then left unread.
+
+    Raises web.RequestPayloadError where it is not in the encoding that the request names.
+    """
     if (request.content_length or 0) > limit:
         return None
     if "expect" in request.headers and request.transport is not None:
@@ -132,10 +139,16 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes | None:
     return body + more if more else body
 
 
+def _unread(answer: web.Response) -> web.Response:
+    """The answer to a body that was not read to its end: nothing else can come on this connection."""
+    answer.force_close()
+    return answer
+
+
 @asynccontextmanager
 async def serving(door: Door, host: str, port: int) -> AsyncIterator[str]:
     """The door listening; the value is its base URL. Raises OSError where the address is taken."""
-    server = web.Server(door, access_log=None, handler_cancellation=True)
+    server = web.Server(door, access_log=None, logger=server_log(), handler_cancellation=True)
     # aiohttp waits that long twice: for answers under way, then for those it cancelled
     runner = web.ServerRunner(server, shutdown_timeout=1.0)
     await runner.setup()

@@ -10,6 +10,7 @@ from llm_canaries.wire.fault import Fault, FaultReason
 R = FaultReason
 
 WRONG_KEY = Fault(reason=R.AUTH, status=401, message="no key that this proxy knows; ask its operator for one")
+GARBLED = Fault(reason=R.BAD_REQUEST, status=400, message="the body is not in the encoding that content-encoding names")
 
 
 def refusal(dialect: str, fault: Fault) -> web.Response:
