@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from llm_canaries.canary.attribution import (
     TABLE,
     Again,
+    Base,
     Direct,
     Evidence,
     Loop,
@@ -21,16 +22,19 @@ from llm_canaries.canary.attribution import (
 from llm_canaries.wire.fault import Domain
 
 DOCS = Path(__file__).parents[2] / "docs" / "attribution.md"
-UNKNOWN = {"direct": Direct.NOT_RUN, "loop": Loop.NOT_RUN, "again": Again.NOT_RUN, "net": Net.UNKNOWN}
+UNKNOWN = {
+    "direct": Direct.NOT_RUN, "loop": Loop.NOT_RUN, "again": Again.NOT_RUN, "base": Base.NOT_RUN, "net": Net.UNKNOWN
+}  # fmt: skip
 KNOWABLE = {
     "direct": set(Direct) - {Direct.NOT_RUN},
     "loop": set(Loop) - {Loop.NOT_RUN},
     "again": set(Again) - {Again.NOT_RUN},
+    "base": set(Base) - {Base.NOT_RUN},
     "net": {Net.OK, Net.DOWN},
 }
 EVERY = [
-    Evidence(own=own, sign=sign, direct=direct, loop=loop, again=again, net=net)
-    for own, sign, direct, loop, again, net in product(Domain, Sign, Direct, Loop, Again, Net)
+    Evidence(own=own, sign=sign, direct=direct, loop=loop, again=again, base=base, net=net)
+    for own, sign, direct, loop, again, base, net in product(Domain, Sign, Direct, Loop, Again, Base, Net)
 ]
 BEHIND_THE_DOOR = {Domain.TRANSLATION, Domain.ROUTING, Domain.DEPLOYMENT}
 
@@ -42,11 +46,18 @@ def cleared(evidence):
     found = set()
     if evidence.direct is Direct.PASSED and (evidence.again is Again.FAILED or evidence.loop is Loop.FAILED):
         found |= {Domain.PROVIDER}  # it works without the gateway, and twice not with it
-    if evidence.direct is Direct.SAME:
+    if evidence.base is Base.PASSED:  # before the same provider, reached from here, and judged by the same canary
+        found |= {Domain.PROVIDER, Domain.NETWORK, Domain.CANARY}
+    elif evidence.direct is Direct.SAME:
         found |= BEHIND_THE_DOOR  # it fails without the gateway
     if evidence.loop is Loop.FAILED and evidence.sign is not Sign.LOCAL:
+        found |= {Domain.CANARY}  # our own mirror passes it, and the gateway before it does not
+        if evidence.direct is not Direct.SAME or evidence.sign in (Sign.PAGE, Sign.SILENT):
+            found |= {Domain.PROVIDER}  # it fails without the provider, and silence everywhere has one cause
+    if evidence.loop is Loop.VOID and evidence.sign not in (Sign.LOCAL, Sign.PAGE):
         found |= {Domain.PROVIDER}  # it fails without the provider
-    if evidence.sign is Sign.LOCAL and evidence.direct in (Direct.SAME, Direct.OTHER):
+    fails_anyway = evidence.direct in (Direct.SAME, Direct.OTHER) and evidence.base is not Base.PASSED
+    if evidence.sign is Sign.LOCAL and fails_anyway:
         found |= {Domain.POLICY}  # whoever refuses what fails anyway does right
     if evidence.sign is Sign.PAGE and evidence.direct is Direct.PASSED:
         found |= {Domain.PROVIDER}
@@ -54,7 +65,7 @@ def cleared(evidence):
 
 
 def test_the_product_is_whole():
-    assert len(EVERY) == len(set(map(repr, EVERY))) == 8 * 8 * 5 * 4 * 3 * 3
+    assert len(EVERY) == len(set(map(repr, EVERY))) == 8 * 8 * 5 * 5 * 3 * 3 * 3
 
 
 def test_each_combination_is_decided_by_one_line_and_each_line_decides_some():
@@ -90,9 +101,16 @@ def test_the_provider_is_never_blamed_for_what_works_without_the_gateway():
 
 
 def test_the_gateway_is_never_blamed_for_what_fails_without_it():
+    """Unless another gateway shows that a gateway can do it."""
     for evidence in EVERY:
-        if evidence.direct is Direct.SAME and evidence.net is not Net.DOWN:
+        if evidence.direct is Direct.SAME and evidence.base is not Base.PASSED and evidence.net is not Net.DOWN:
             assert blame(evidence).domain not in BEHIND_THE_DOOR, evidence
+
+
+def test_a_provider_that_another_gateway_gets_answers_from_is_not_blamed():
+    for evidence in EVERY:
+        if evidence.base is Base.PASSED and evidence.net is not Net.DOWN:
+            assert blame(evidence).rule.domain in (None, *BEHIND_THE_DOOR, Domain.POLICY), evidence
 
 
 def test_a_down_network_is_all_that_is_blamed_while_it_is_down():
@@ -134,7 +152,21 @@ A, R, S = Sign.ANSWERED, Sign.REFUSED, Sign.SILENT
         ("translation", A, {"direct": "passed", "again": "failed"}, "translation"),
         ("translation", A, {"direct": "same"}, "provider"),
         ("translation", A, {"direct": "same", "loop": "passed"}, "provider"),
-        ("translation", A, {"direct": "same", "loop": "failed"}, "canary"),
+        ("translation", A, {"direct": "same", "loop": "void"}, "canary"),
+        # one that both lose: mending the gateway would not help
+        ("translation", A, {"direct": "same", "loop": "failed"}, "provider"),
+        # what our own mirror fails by itself says nothing of the gateway
+        ("translation", A, {"loop": "void"}, "translation"),
+        # a new build that loses what the one before it passed on, to the same provider
+        ("provider", A, {"base": "passed"}, "translation"),
+        ("translation", A, {"base": "passed", "direct": "same"}, "translation"),
+        ("routing", A, {"base": "passed"}, "routing"),
+        ("provider", R, {"base": "passed"}, "deployment"),
+        ("policy", Sign.LOCAL, {"base": "passed"}, "policy"),
+        ("deployment", Sign.PAGE, {"base": "passed"}, "deployment"),
+        ("network", Sign.UNREACHED, {"base": "passed"}, "deployment"),
+        ("provider", A, {"base": "failed"}, "provider"),
+        ("provider", A, {"base": "passed", "net": "down"}, "network"),
         # a stream cut behind the gateway, and by it
         ("provider", A, {"direct": "passed", "again": "failed"}, "translation"),
         ("provider", A, {"loop": "failed"}, "translation"),
@@ -169,7 +201,7 @@ A, R, S = Sign.ANSWERED, Sign.REFUSED, Sign.SILENT
     ],
 )
 def test_what_people_would_say(own, sign, known, domain):
-    types = {"direct": Direct, "loop": Loop, "again": Again, "net": Net}
+    types = {"direct": Direct, "loop": Loop, "again": Again, "base": Base, "net": Net}
     verdict = blame(Evidence(own=Domain(own), sign=sign, **{name: types[name](word) for name, word in known.items()}))
     assert verdict.domain == domain, verdict.sentence
     assert verdict.sentence.endswith(f": {domain}")

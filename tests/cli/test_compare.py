@@ -34,10 +34,12 @@ DIFFERENCE = [
     "stream",
     "severity",
     "reason",
+    "fault_domain",
     "base",
     "head",
     "p",
     "detail",
+    "because",
 ]
 
 

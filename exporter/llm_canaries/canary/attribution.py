@@ -36,11 +36,26 @@ class Direct(StrEnum):
 
 
 class Loop(StrEnum):
-    """What the same case came to through the gateway where our own mirror answers."""
+    """What the same case came to through the gateway where our own mirror answers.
+
+    `void`: our own mirror, asked without any gateway, fails it as well.
+    """
 
     PASSED = "passed"
     FAILED = "failed"
+    VOID = "void"
     UNDECIDED = "undecided"
+    NOT_RUN = "not_run"
+
+
+class Base(StrEnum):
+    """What the same case came to at the other gateway of a comparison, before the same provider.
+
+    `passed` only where it has been proven to fail less often there than here.
+    """
+
+    PASSED = "passed"
+    FAILED = "failed"
     NOT_RUN = "not_run"
 
 
@@ -68,6 +83,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     direct: Direct = Direct.NOT_RUN
     loop: Loop = Loop.NOT_RUN
     again: Again = Again.NOT_RUN
+    base: Base = Base.NOT_RUN
     net: Net = Net.UNKNOWN
 
 
@@ -84,6 +100,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     direct: Set[Direct] = frozenset()
     loop: Set[Loop] = frozenset()
     again: Set[Again] = frozenset()
+    base: Set[Base] = frozenset()
     net: Set[Net] = frozenset()
 
     def fits(self, evidence: Evidence) -> bool:
@@ -116,6 +133,31 @@ _NOT_SAME = set(Direct) - {Direct.SAME}
 TABLE: tuple[Rule, ...] = (
     # our own network
     Rule(domain=D.NETWORK, why="no other host could be reached from here either", net={Net.DOWN}),
+    # it passes at another gateway before the same provider
+    Rule(
+        domain=D.DEPLOYMENT, why="base was reached, and head was not",
+        sign=_UNREACHED, base={Base.PASSED},
+    ),
+    Rule(
+        domain=D.DEPLOYMENT, why="a web page answers in head's place, and not in base's",
+        sign={Sign.PAGE}, base={Base.PASSED},
+    ),
+    Rule(
+        domain=D.POLICY, why="head refused by itself, and the same ask passes at base",
+        sign={Sign.LOCAL}, base={Base.PASSED},
+    ),
+    Rule(
+        domain=D.TRANSLATION, why="the same ask passes at base, before the same provider, and head loses it",
+        own=_LOSABLE, sign={Sign.ANSWERED}, base={Base.PASSED},
+    ),
+    Rule(
+        domain=D.DEPLOYMENT, why="the same ask passes at base, before the same provider, and head gives no answer",
+        own=_OUTSIDE, base={Base.PASSED},
+    ),
+    Rule(
+        domain=None, why="the same ask passes at base, before the same provider, and it fails at head",
+        base={Base.PASSED},
+    ),
     # the gateway was not reached
     Rule(
         domain=D.NETWORK, why="neither the gateway nor the provider itself could be reached from here",
@@ -181,7 +223,11 @@ TABLE: tuple[Rule, ...] = (
         sign={Sign.SILENT}, direct={Direct.SAME}, loop={Loop.FAILED},
     ),
     Rule(
-        domain=D.CANARY, why="it fails in the same way everywhere, even where our own mirror answers",
+        domain=D.CANARY, why="it fails in the same way everywhere, even at our own mirror without any gateway",
+        direct={Direct.SAME}, loop={Loop.VOID},
+    ),
+    Rule(
+        domain=D.PROVIDER, why="two faults: it fails directly, and at the gateway where our own mirror answers as well",
         direct={Direct.SAME}, loop={Loop.FAILED},
     ),
     Rule(
@@ -230,6 +276,11 @@ TABLE: tuple[Rule, ...] = (
     Rule(domain=None, why="it fails directly as well, in another way", direct={Direct.OTHER}),
     # little or nothing more is known
     Rule(domain=None, why="the gateway is right where our own mirror answers", loop={Loop.PASSED}),
+    Rule(
+        domain=None, why="our own mirror fails it without any gateway as well, and so tells nothing of this one",
+        loop={Loop.VOID},
+    ),
+    Rule(domain=None, why="it fails at base as well: no change from there to head", base={Base.FAILED}),
     Rule(domain=None, why="nothing but the answer itself is known"),
 )  # fmt: skip
 """The first line that fits decides; the last one fits everything."""

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from llm_canaries.canary import attribution
 from llm_canaries.canary.clients import Aim
 from llm_canaries.wire.exchange import Exchange, Page, Play
 from llm_canaries.wire.fault import Domain
@@ -155,12 +156,26 @@ class Scenario(Struct, frozen=True, kw_only=True):
 TOKEN_KINDS = ("input", "output", "reasoning", "cache_read", "cache_write")
 
 
+Way = Literal["direct", "again", "loop", "control"]
+
+
+class Attributed(Struct, frozen=True, kw_only=True):
+    """What the fault domain of a failure rests on: the evidence as the table takes it.
+
+    `quickest`: seconds of the quickest answer that the gateway had given, None before the first.
+    """
+
+    evidence: attribution.Evidence
+    quickest: float | None = None
+
+
 class Run(Struct, frozen=True, kw_only=True):
     """One execution of a case, with its evidence; `latency` is that of its first exchange, in seconds.
 
     `judged` is what the scenario itself found, before evidence from elsewhere changed `finding`. `steps` are how many
     of `answers` each step brought, `drawn` the numbers that were drawn, each with its bound, `remembered` the memory
-    that went in. `number` is the one under which it is stored, 0 where it is not.
+    that went in. `number` is the one under which it is stored, 0 where it is not. `attributed` is what the fault domain
+    rests on, None where nobody but the scenario has said it; `twins` are the runs that were made to find that out.
     """
 
     case: Case
@@ -172,6 +187,8 @@ class Run(Struct, frozen=True, kw_only=True):
     remembered: Any = None
     judged: Finding | None = None
     number: int = 0
+    attributed: Attributed | None = None
+    twins: tuple["Twin", ...] = ()
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
@@ -193,3 +210,12 @@ class Run(Struct, frozen=True, kw_only=True):
                 if usage is not None and (count := getattr(usage, kind)) is not None:
                     spent[kind] = spent.get(kind, 0) + count
         return spent
+
+
+class Twin(Struct, frozen=True):
+    """A run of a failing case made to compare with: directly, once more, through the gateway to our own mirror, or at
+    that mirror without any gateway, as a control.
+    """
+
+    way: Way
+    run: Run

@@ -15,11 +15,13 @@ from statistics import median
 
 from msgspec import Struct
 
+from llm_canaries.canary.attribution import Base
 from llm_canaries.canary.canary import Outcome, Run, Severity
 from llm_canaries.canary.exact import enough_runs, fisher, sign_test
 from llm_canaries.canary.holds import HoldReason, may_confirm
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.canary.trial import Pair, Plan, Trial, counted, decided, first, reasons_of, table_of
+from llm_canaries.wire.fault import Domain
 
 LIKELY = 0.05  # a growth that is more likely by chance is not even told
 LEAST_SECONDS = 0.01  # a median that grew by less is nobody's concern, however sure it is
@@ -56,7 +58,8 @@ class Change(StrEnum):
 class Difference(Struct, frozen=True, kw_only=True):
     """What became of one pair, or of a canary as a whole (`pair` None): counts of either side, and the chance of it.
 
-    `scenario` and `reason` name the rule. `p` is None where nothing was tested.
+    `scenario` and `reason` name the rule. `p` is None where nothing was tested. `fault_domain` is whose fault the
+    failures for that reason are, and `because` the first one's evidence.
     """
 
     change: Change
@@ -69,6 +72,8 @@ class Difference(Struct, frozen=True, kw_only=True):
     head: str = ""
     p: float | None = None
     detail: str = ""
+    fault_domain: Domain | None = None
+    because: tuple[str, ...] = ()
 
 
 def level(plan: Plan, pairs: Sequence[Pair]) -> float:
@@ -103,6 +108,19 @@ def compare(trials: Sequence[Trial], plan: Plan) -> list[Difference]:
             found += _failing(own, plan, share)
         found += _grown(own, plan, share)
     return found
+
+
+def base_says(trial: Trial, reason: str, differences: Sequence[Difference]) -> Base:
+    """What base tells of head's failures for `reason`, by what became of the pair, or of its canary as a whole.
+
+    Base passes where head has been proven to fail more often; an ask that was made once only proves nothing.
+    """
+    if reasons_of(trial.base)[reason]:
+        return Base.FAILED
+    new = [each for each in differences if each.change is Change.NEW and each.pair in (trial.pair, None)]
+    proven = any(each.canary == trial.pair.head.canary and each.reason == reason for each in new)
+    passed = bool(decided(trial.base)) and not reasons_of(trial.base)
+    return Base.PASSED if proven and passed and _confirmable(trial) else Base.NOT_RUN
 
 
 def _pair(trial: Trial, share: float) -> Difference:
@@ -238,6 +256,8 @@ def _difference(change: Change, trial: Trial, reason: str, p: float | None, deta
         head=counted(trial.head),
         p=p,
         detail="; ".join(each for each in (detail, failing[0].finding.detail if failing else "") if each),
+        fault_domain=failing[0].finding.fault_domain if failing else None,
+        because=failing[0].finding.because if failing else (),
     )
 
 
@@ -246,6 +266,9 @@ def _overall(
 ) -> Difference:
     case = trials[0].pair.head
     severity = case.severity if change is Change.NEW else Severity.WARNING
+    failing = [run.finding for trial in trials for run in trial.head if run.finding.reason == reason]
+    domains = Counter(finding.fault_domain for finding in failing)
+    domain = domains.most_common(1)[0][0] if domains else None
     return Difference(
         change=change,
         canary=case.canary,
@@ -257,4 +280,6 @@ def _overall(
         head=head,
         p=p,
         detail=detail,
+        fault_domain=domain,
+        because=next((finding.because for finding in failing if finding.fault_domain == domain), ()),
     )

@@ -5,9 +5,10 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from llm_canaries.canary.canary import Case, Outcome, Run, Severity
+from llm_canaries.canary.canary import Case, Finding, Outcome, Run, Severity
 from llm_canaries.canary.claim import Claim
 from llm_canaries.canary.sequential import Decision, clean_runs_needed, decide, lower_bound, upper_bound
+from llm_canaries.wire.fault import Domain
 
 MOST_UNCOUNTED = 10  # runs that say nothing, before there are more of them than of the others
 
@@ -38,8 +39,20 @@ class Rules(Struct, frozen=True, kw_only=True):
     most: int | None = None
 
 
+class Blamed(Struct, frozen=True, kw_only=True):
+    """The failures of a group for one reason that are of one fault domain: how many, and the first one's evidence."""
+
+    reason: str
+    fault_domain: Domain | None
+    failures: int
+    detail: str
+    because: tuple[str, ...]
+
+
 class Verdict(Struct, frozen=True, kw_only=True):
     """What a claim came to in one group: `failures` of `runs` that counted, of `made` and at most `most`.
+
+    `blamed` says whose fault those failures are, the most frequent first; to be slow is nobody's.
 
     `lower` and `upper` bound the probability, each at the gate's confidence; `needed` is how many more runs without a
     failure would prove the claim. `gateway` is empty for all together, `case` for more than one case.
@@ -60,6 +73,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     why: Why | None = None
     detail: str = ""
     needed: int = 0
+    blamed: tuple[Blamed, ...] = ()
 
     @property
     def name(self) -> str:
@@ -90,6 +104,7 @@ class _Count:
         self.claim = claim
         self.failures = self.runs = self.uncounted = self.made = self.rest = 0
         self.spoiled = False
+        self.wrong: list[Run] = []
         self.decision = Decision.UNDECIDED
         self.given_up = False
 
@@ -106,6 +121,8 @@ class _Count:
         else:
             self.runs += 1
             self.failures += wrong
+            if wrong and run.finding.outcome is Outcome.FAIL:
+                self.wrong.append(run)
 
     def settle(self, confidence: float, rest: int) -> None:
         self.rest = rest
@@ -175,11 +192,11 @@ class Group:
             for count in self._counts:
                 count.made += made * count.open
 
-    def verdicts(self) -> list[Verdict]:
-        """What the runs so far came to, one a claim."""
-        return [self._verdict(count) for count in self._counts]
+    def verdicts(self, judged: Mapping[int, Run] | None = None) -> list[Verdict]:
+        """What the runs so far came to, one a claim; `judged`: by `id`, what was found out of a run afterwards."""
+        return [self._verdict(count, judged or {}) for count in self._counts]
 
-    def _verdict(self, count: _Count) -> Verdict:
+    def _verdict(self, count: _Count, judged: Mapping[int, Run]) -> Verdict:
         first, claim = self.cases[0], count.claim
         decision = count.decision
         if decision is Decision.UNDECIDED and not count.runs and not count.spoiled and self._why is None:
@@ -204,6 +221,7 @@ class Group:
             why=self._reason(count) if undecided else None,
             detail=self._detail if undecided else "",
             needed=_whole(count.runs + needed, turn) - count.runs if undecided else 0,
+            blamed=_blamed([judged.get(id(run), run) for run in count.wrong]),
         )
 
     def _reason(self, count: _Count) -> Why:
@@ -224,6 +242,23 @@ def groups(cases: Sequence[Case], rules: Rules) -> list[Group]:
         found.setdefault(key[rules.by](case), []).append(case)
     made = [Group(each, rules) for each in found.values()]
     return [group for group in made if group.claims]
+
+
+def _blamed(failures: Sequence[Run]) -> tuple[Blamed, ...]:
+    kinds: dict[tuple[str, Domain | None], list[Finding]] = {}
+    for run in failures:
+        kinds.setdefault((str(run.finding.reason), run.finding.fault_domain), []).append(run.finding)
+    made = [
+        Blamed(
+            reason=reason,
+            fault_domain=domain,
+            failures=len(found),
+            detail=found[0].detail,
+            because=found[0].because,
+        )
+        for (reason, domain), found in kinds.items()
+    ]
+    return tuple(sorted(made, key=lambda each: -each.failures))
 
 
 def _whole(runs: int, turn: int) -> int:

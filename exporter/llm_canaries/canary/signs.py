@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from llm_canaries.canary.attribution import Again, Direct, Loop, Sign
-from llm_canaries.canary.canary import Outcome, Run
+from llm_canaries.canary.canary import Outcome, Run, Way
 from llm_canaries.wire.exchange import Exchange, Page
 from llm_canaries.wire.fault import FaultReason
 from llm_canaries.wire.headers import Headers
@@ -87,6 +87,17 @@ def again_of(again: Run | None) -> Again:
     if again is None or not again.finding.outcome.decided:
         return Again.NOT_RUN
     return Again.PASSED if again.finding.outcome is Outcome.PASS else Again.FAILED
+
+
+def witnessed(run: Run, twins: Mapping[Way, Run]) -> tuple[Direct, Loop, Again]:
+    """What all runs made to compare a failure of `run` with say of it.
+
+    Without one to our own mirror a control stands beside the failure itself: the mirror has answered that already.
+    """
+    loop = loop_of(run, twins.get("loop", run if "control" in twins else None))
+    if loop is Loop.FAILED and loop_of(run, twins.get("control")) is not Loop.PASSED:
+        loop = Loop.VOID
+    return direct_of(run, twins.get("direct")), loop, again_of(twins.get("again"))
 
 
 def _same(one: Run, other: Run) -> bool:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 import click
 from rich.console import Console
 
-from llm_canaries.canary.canary import Severity
+from llm_canaries.canary.canary import Case, Severity
 from llm_canaries.canary.claim import parse_confidence
 from llm_canaries.canary.comparison import compare, level
 from llm_canaries.canary.exact import enough_runs
@@ -66,6 +66,7 @@ INTERRUPTED = 130
 )
 @click.option("--allow-undecided", is_flag=True, help="Pairs that could not be decided do not fail the comparison.")
 @click.option("--concurrency", type=click.IntRange(1, 64), help="Pairs at once [1; mirrors: 8].")
+@click.option("--no-attribution", is_flag=True, help="Do not ask by other ways whose fault a failure at HEAD is.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the comparison as JSON; - is standard output.")
 @click.option("--junit", "junit_file", metavar="FILE", help="Write it as JUnit XML; - is standard output.")
 @click.option("--sarif", "sarif_file", metavar="FILE", help="Write it as SARIF 2.1.0; - is standard output.")
@@ -83,6 +84,7 @@ def command(
     fail_on: str,
     allow_undecided: bool,
     concurrency: int | None,
+    no_attribution: bool,
     json_file: str | None,
     junit_file: str | None,
     sarif_file: str | None,
@@ -110,7 +112,7 @@ def command(
         raise click.UsageError(str(refused)) from None
     wanted = Wanted(canaries=split(select), models=split(model))
     matched = match(both[0].cases(wanted), both[1].cases(wanted), pairing(*both))
-    compared, interrupted = _compared(both, matched, plan, concurrency)
+    compared, interrupted = _compared(both, matched, plan, concurrency, attribution=not no_attribution)
     out = Console(
         file=sys.stderr if "-" in (json_file, junit_file, sarif_file) else sys.stdout, soft_wrap=True, highlight=False
     )
@@ -124,14 +126,20 @@ def command(
     sys.exit(INTERRUPTED if interrupted else code)
 
 
-def _compared(both: tuple[Side, Side], matched: Matched, plan: Plan, concurrency: int | None) -> tuple[Compared, bool]:
+def _compared(
+    both: tuple[Side, Side], matched: Matched, plan: Plan, concurrency: int | None, *, attribution: bool
+) -> tuple[Compared, bool]:
     """The comparison, and whether it was interrupted: then of the pairs that had ended."""
     base, head = both
     pairs, clock = matched.pairs, Clock(time.monotonic, time.time)
-    orders = (
-        Order(config=base.settings.config, cases=[pair.base for pair in pairs], concurrency=concurrency),
-        Order(config=head.settings.config, cases=[pair.head for pair in pairs], concurrency=concurrency),
-    )
+
+    def order(side: Side, cases: Sequence[Case]) -> Order:
+        config = side.settings.config
+        return Order(
+            config=config, cases=cases, concurrency=concurrency, attribution=attribution, afterwards=True
+        )
+
+    orders = order(base, [pair.base for pair in pairs]), order(head, [pair.head for pair in pairs])
     redactors = (base.settings.redactor, head.settings.redactor)
     if pairs:
         most = max(plan.rounds, enough_runs(level(plan, pairs)))
@@ -160,7 +168,7 @@ def _compared(both: tuple[Side, Side], matched: Matched, plan: Plan, concurrency
         interrupted = False
         try:
             with asyncio.Runner(loop_factory=loop_factory()) as runner:
-                runner.run(work)
+                ended = runner.run(work)
         except KeyboardInterrupt:
             interrupted = True
         except OSError as error:  # a mirror that is to listen here cannot

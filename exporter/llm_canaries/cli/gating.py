@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -23,6 +23,7 @@ from llm_canaries.service.settings import Settings
 
 MOST_RUNS = 100_000
 CONFIDENCE = "95%"
+_ASKED = "; then, once a case and reason that failed, up to three runs that say whose fault it is"
 
 
 def rules_of(claims: Sequence[str], by: str | None, confidence: str | None, most: int | None) -> Rules | None:
@@ -57,8 +58,8 @@ def groups_of(cases: Sequence[Case], rules: Rules, *, allow_undecided: bool) -> 
     return found
 
 
-def forecast(found: Sequence[Group], rules: Rules) -> str:
-    """What the gate will ask for: without failures, and at most."""
+def forecast(found: Sequence[Group], rules: Rules, *, attribution: bool) -> str:
+    """What the gate will ask for: without failures, and at most; `attribution` asks whose fault those are."""
     clean = [max(group.clean(claim) for claim in group.claims) for group in found]
     least = _cost(found, [min(need, group.most) for need, group in zip(clean, found, strict=True)])
     most = _cost(found, [group.most for group in found])
@@ -66,13 +67,15 @@ def forecast(found: Sequence[Group], rules: Rules) -> str:
     count = f"{len(found)} group{'s' if len(found) != 1 else ''}"
     return (
         f"Gate: {claims} at {percent(rules.confidence)} confidence, {count}. Without a failure {least[0]:,} requests "
-        f"and {least[1]:,} tokens, at most {most[0]:,} requests and {most[1]:,} tokens."
+        f"and {least[1]:,} tokens, at most {most[0]:,} requests and {most[1]:,} tokens"
+        f"{_ASKED if attribution else ''}."
     )
 
 
 def play_gate(settings: Settings, order: Order, rules: Rules, found: Sequence[Group]) -> tuple[list[Run], Gated, bool]:
     """The runs, what the gate came to, and whether it was interrupted."""
     ended: list[Run] = []
+    judged: Mapping[int, Run] = {}
     clock, redact, interrupted = Clock(time.monotonic, time.time), settings.redactor, False
     with showing_gate(found) as (step, end):
 
@@ -92,12 +95,13 @@ def play_gate(settings: Settings, order: Order, rules: Rules, found: Sequence[Gr
         )
         try:
             with asyncio.Runner(loop_factory=loop_factory()) as runner:
-                runner.run(work)
+                judged = runner.run(work)
         except KeyboardInterrupt:
             interrupted = True
             for group in found:
                 group.hold(Why.INTERRUPTED, "")
-    verdicts = tuple(verdict for group in found for verdict in group.verdicts())
+    verdicts = tuple(verdict for group in found for verdict in group.verdicts(judged))
+    ended = [judged.get(id(run), run) for run in ended]
     return ended, Gated(rules=rules, verdicts=verdicts), interrupted
 
 

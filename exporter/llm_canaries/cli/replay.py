@@ -10,7 +10,15 @@ import click
 
 from llm_canaries.canary.canary import Case, Finding, Run
 from llm_canaries.canary.evidence.judgement import plain, said
-from llm_canaries.canary.evidence.replay import Unreplayable, differences, recorded, replay
+from llm_canaries.canary.evidence.replay import (
+    Replayed,
+    Unreplayable,
+    attributed_again,
+    differences,
+    recorded,
+    replay,
+    replay_twins,
+)
 from llm_canaries.canary.evidence.value import Evidence
 from llm_canaries.canary.load import Wanted, cases
 from llm_canaries.canary.report.evidence import printable
@@ -18,6 +26,7 @@ from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.cli.kept import find, place_of, place_options, refuse
 from llm_canaries.cli.loop import loop_factory
 from llm_canaries.cli.settings import settings_or_exit
+from llm_canaries.config.secrets import Redactor
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.gate import Order, playing
 from llm_canaries.service.settings import Settings
@@ -32,8 +41,8 @@ DIFFERS, UNREPLAYABLE = 1, 3
 def command(number: str, config: str | None, state: str | None, url: str | None, send: bool) -> None:
     """Judge the run ID again, with today's readers and today's judge, and show both findings.
 
-    Nothing is sent: the canary is played with the recorded draws and memory, and answered with the recorded bytes. With
-    --send the same case is sent anew.
+    Nothing is sent: the canary is played with the recorded draws and memory, and answered with the recorded bytes, and
+    so are the twins that decided whose fault it is. With --send the same case is sent anew.
 
     Exit code 0: the same judgement; 1: another; 2: usage, or no such run; 3: it cannot be judged again.
     """
@@ -46,11 +55,18 @@ def command(number: str, config: str | None, state: str | None, url: str | None,
     click.echo(f"recorded: {told(evidence.finding)}")
     if evidence.judged != evidence.finding:
         click.echo(f"by its answers alone: {told(evidence.judged)}")
+    blamed = list[str]()
     try:
-        after = _sent(evidence, settings_or_exit(config)) if send else _replayed(evidence)
+        if send:
+            after = _sent(evidence, settings_or_exit(config))
+        else:
+            found = asyncio.run(replay(evidence, SCENARIOS))
+            after = found.finding
+            _tell_replayed(evidence, found)
+            blamed = _attributed(evidence, found.run)
     except Unreplayable as error:
         _unreplayable(number, str(error))
-    differ = differences(evidence.judged, after)
+    differ = differences(evidence.judged, after) + blamed
     for line in differ:
         click.echo(f"  {line}")
     if differ and not send and any(answer.masked for answer in evidence.answers):
@@ -66,13 +82,30 @@ def told(finding: Finding) -> str:
     return printable(f"{head}: {finding.detail}" if finding.detail else head)
 
 
-def _replayed(evidence: Evidence) -> Finding:
-    found = asyncio.run(replay(evidence, SCENARIOS))
+def _tell_replayed(evidence: Evidence, found: Replayed) -> None:
     click.echo(f"replayed: {told(found.finding)}")
     if found.unused:
         count = len(evidence.answers)
         click.echo(f"  decided by {count - found.unused} of the {count} recorded answers")
-    return found.finding
+
+
+def _attributed(evidence: Evidence, run: Run) -> list[str]:
+    """What differs of whose fault it is, a line each; the twins are told, and what the table makes of them."""
+    twins, left = asyncio.run(replay_twins(evidence, SCENARIOS))
+    for twin in evidence.twins:
+        again = said(twins[twin.way].finding, Redactor(()))
+        differs = differences(twin.run.judged, again)
+        click.echo(f"twin {twin.name}: {told(again)}{'' if differs else ', as recorded'}")
+        for line in differs:
+            click.echo(f"  {line}")
+    for line in left:
+        click.echo(f"taken as recorded, for it cannot be judged again: {line}")
+    before, verdict = evidence.finding.fault_domain, attributed_again(evidence, run, twins)
+    if verdict is None:
+        return []
+    same = verdict.domain == before
+    click.echo(f"whose fault: {verdict.sentence}{', as recorded' if same else ''}")
+    return [] if same else [f"whose fault: {before or 'none'}, now {verdict.domain}"]
 
 
 def _sent(evidence: Evidence, settings: Settings) -> Finding:

@@ -104,13 +104,13 @@ def command(
     settings = settings_or_exit(config)
     wanted = Wanted(canaries=split(select), gateways=split(gateway), models=split(model))
     cases = chosen_cases(settings, wanted)
-    attribution = rules is None and not no_attribution  # a gate asks often enough as it is
     order = Order(
         config=settings.config,
         cases=cases,
         repeat=repeat,
         concurrency=concurrency,
-        attribution=attribution,
+        attribution=not no_attribution,
+        afterwards=rules is not None,
         keeper=keeper_of(state, settings) if state is not None else None,
     )
     gated: Gated | None = None
@@ -118,7 +118,7 @@ def command(
         runs, interrupted = _runs(settings, order)
     else:
         groups = groups_of(cases, rules, allow_undecided=allow_undecided)
-        click.echo(forecast(groups, rules), err=True)
+        click.echo(forecast(groups, rules, attribution=not no_attribution), err=True)
         runs, gated, interrupted = play_gate(settings, order, rules, groups)
     file = sys.stderr if "-" in (json_file, junit_file, sarif_file) else sys.stdout
     out = Console(file=file, soft_wrap=True, highlight=False)

@@ -8,6 +8,8 @@ import logging
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 
+from msgspec.structs import replace
+
 from llm_canaries.canary.canary import Case, Finding, Outcome, Run
 from llm_canaries.canary.holds import HoldReason, Holds, holds_after, listing, may_confirm
 from llm_canaries.canary.ledger import Availability, Ledger
@@ -213,7 +215,7 @@ class Sidecar:
         settings = self.plant.settings
         url = url_of(settings.config, case.gateway)
         number = await self.store.keep(run, confirmation=confirmation, redactor=settings.redactor, url=url)
-        self.last_runs[case.key] = (number, run)
+        self.last_runs[case.key] = (number, replace(run, twins=()))  # what they came to is in its finding
         if finding.outcome is Outcome.FAIL:
             self.last_failures[case.key] = (number, finding)
 

@@ -19,7 +19,7 @@ from llm_canaries.state.database import Database
 from llm_canaries.state.errors import StateError
 from llm_canaries.state.incidents import prune_incidents
 from llm_canaries.state.memory import load_memory, save_memory
-from llm_canaries.state.runs import RunRow, add_run, prune, read_run, unsettled
+from llm_canaries.state.runs import RunRow, add_run, amend_run, prune, read_run, unsettled
 from llm_canaries.state.spending import prune_spending
 
 MEMORY_VERSION = "1"
@@ -50,6 +50,15 @@ class Archive:
             return add_run(connection, row, evidence, lasting=run.finding.outcome in _LASTING)
 
         return await self.database.do(stored)
+
+    async def amend(self, run: Run, redactor: Redactor, *, url: str) -> None:
+        """What is stored under the number of `run` is this run from now on."""
+
+        def stored(connection: sqlite3.Connection) -> None:
+            kept = evidence_of(run, redactor, program=program(), url=url)
+            amend_run(connection, run.number, _row(run, redactor, confirmation=False), pack(kept))
+
+        await self.database.do(stored)
 
     async def run(self, number: int) -> Stored | None:
         """The stored run of that number, with its evidence as it is stored."""
@@ -113,6 +122,14 @@ class Keeper:
         except StateError as error:
             self._refused(error)
             return 0
+
+    async def amend(self, run: Run) -> None:
+        """What is stored under the number of `run` is this run from now on."""
+        url = url_of(self._settings.config, run.case.gateway)
+        try:
+            await self._archive.amend(run, self._settings.redactor, url=url)
+        except StateError as error:
+            self._refused(error)
 
     async def close(self) -> None:
         """Forgets what is too old or too much, and closes the state."""

@@ -1,14 +1,19 @@
-"""Plays pairs of cases at two gateways: by turns, with the same draws, never both at once."""
+"""Plays pairs of cases at two gateways: by turns, with the same draws, never both at once.
+
+Whose fault head's failures are is found out once all pairs are done; base is evidence of that itself.
+"""
 
 import asyncio
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from llm_canaries.canary.canary import Case, Run
-from llm_canaries.canary.comparison import level, more
-from llm_canaries.canary.trial import Pair, Plan, Trial
+from llm_canaries.canary.attribution import Base
+from llm_canaries.canary.canary import Case, Outcome, Run
+from llm_canaries.canary.comparison import Difference, base_says, compare, level, more
+from llm_canaries.canary.trial import Pair, Plan, Trial, counted, decided, reasons_of
 from llm_canaries.proxy.clock import Clock
+from llm_canaries.service.attributing import Witnesses
 from llm_canaries.service.gate import Order, playing
 from llm_canaries.service.gating import Turns
 from llm_canaries.wire.nonce import LETTERS, Draw
@@ -29,7 +34,7 @@ async def comparing(
 ) -> list[Trial]:
     """The trial of every pair, in their order; `orders`, `redact` and `learn` are base's and head's.
 
-    `end` is told each trial that is done.
+    `end` is told each trial that is done, before anybody knows whose fault its failures are.
     """
     base, head = orders
     async with (
@@ -49,7 +54,11 @@ async def comparing(
 
         async with asyncio.TaskGroup() as tasks:
             started = [tasks.create_task(play(pair)) for pair in pairs]
-        return [task.result() for task in started]
+        trials = [task.result() for task in started]
+        if not head.attribution:
+            return trials
+        found = compare(trials, plan)
+        return [await _attributed(trial, found, orders, sides[1], draw) for trial in trials]
 
 
 def _untold(run: Run) -> None:
@@ -67,6 +76,31 @@ async def _play(
             if trial.held or (len(trial.head) >= plan.rounds and not more(trial, plan, share)):
                 break
     return trial
+
+
+async def _attributed(
+    trial: Trial, found: Sequence[Difference], orders: tuple[Order, Order], head: Turns, draw: Draw
+) -> Trial:
+    """The trial with whose fault head's failures are; `found` is what became of all trials."""
+    judged = dict[int, Run]()
+    for reason in reasons_of(trial.head):
+        failures = [run for run in trial.head if run.finding.outcome is Outcome.FAIL and run.finding.reason == reason]
+        base, told = base_says(trial, reason, found), f"at base: {counted(trial.base)}"
+        if not _one_provider(trial.pair, orders):
+            base, told = Base.NOT_RUN, f"{told}, before another provider, which its twin names"
+        known = Witnesses(base=base, told=(told,) if decided(trial.base) else ())
+        after = await head.asked_about(failures, draw, known)
+        judged |= {id(run): own for run, own in zip(failures, after, strict=True)}
+    return Trial(trial.pair, trial.base, tuple(judged.get(id(run), run) for run in trial.head), trial.held)
+
+
+def _one_provider(pair: Pair, orders: tuple[Order, Order]) -> bool:
+    """Whether nothing says that the two gateways stand before different providers: their twins would."""
+    asked = []
+    for order, case in zip(orders, (pair.base, pair.head), strict=True):
+        twin = order.config.gateways[case.gateway].twin
+        asked.append(order.config.gateways[twin].providers if twin is not None else None)
+    return None in asked or asked[0] == asked[1]
 
 
 async def _round(trial: Trial, sides: tuple[Turns, Turns], memory: list[Any], draw: Draw) -> Trial:

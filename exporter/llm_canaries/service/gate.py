@@ -16,9 +16,10 @@ from llm_canaries.config.schema import Config
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.gateway import Gateway
 from llm_canaries.service.assembly import Assembly, assemble
-from llm_canaries.service.attributing import Attributing
+from llm_canaries.service.attributing import Asking, Attributing, Replay, Witnesses
 from llm_canaries.service.client_env import Surround, in_environment
 from llm_canaries.service.connectivity import Connectivity
+from llm_canaries.service.control import at_own_mirror
 from llm_canaries.service.lane import Lanes, in_flight, lanes
 from llm_canaries.wire.nonce import Draw
 
@@ -27,7 +28,8 @@ class Order(Struct, frozen=True, kw_only=True):
     """What to run: the cases of `config`, how often, and how many at once at one gateway (None: as is kind).
 
     `bend` stands between the cases and every gateway: how a fault is put into a core that has none. `attribution`:
-    whether failures are asked about by other ways. `keeper` keeps the runs, and is closed when they have ended.
+    whether failures are asked about by other ways; `afterwards`: by `Playing.asked_about` alone, not run by run.
+    `keeper` keeps the runs, and is closed when they have ended.
     """
 
     config: Config
@@ -36,6 +38,7 @@ class Order(Struct, frozen=True, kw_only=True):
     concurrency: int | None = None
     bend: Callable[[Gateway], Gateway] = lambda gateway: gateway
     attribution: bool = False
+    afterwards: bool = False
     keeper: "Keeping | None" = None
 
 
@@ -47,6 +50,9 @@ class Keeping(Protocol):
 
     async def keep(self, run: Run, scenario: Scenario) -> int:
         """The number under which `run` is kept, 0 where it is not."""
+
+    async def amend(self, run: Run) -> None:
+        """The run that is kept under the number of `run` is to be this one."""
 
     async def close(self) -> None:
         """Nothing more is to be kept."""
@@ -86,7 +92,7 @@ async def playing(
         ways = lanes(assembly, clock, concurrency=order.concurrency, bend=order.bend)
         attributing = Attributing(order.config, Connectivity(order.config, clock)) if order.attribution else None
         surround = partial(in_environment, config=order.config, clock=clock, learn=learn)
-        yield Playing(assembly, ways, order.concurrency, clock, redact, report, surround, attributing, order.keeper)
+        yield Playing(order, assembly, ways, clock, redact, report, surround, attributing)
 
 
 class Playing:
@@ -94,23 +100,22 @@ class Playing:
 
     def __init__(
         self,
+        order: Order,
         assembly: Assembly,
         ways: Mapping[str, Lanes],
-        concurrency: int | None,
         clock: Clock,
         redact: Callable[[str], str],
         report: Callable[[Run], None],
         surround: Surround,
-        attributing: Attributing | None = None,
-        keeper: Keeping | None = None,
+        attributing: Attributing | None,
     ) -> None:
-        self._assembly, self._ways, self._concurrency = assembly, ways, concurrency
+        self._order, self._assembly, self._ways = order, assembly, ways
         self._clock, self._redact, self._report = clock, redact, report
-        self._surround, self._attributing, self._keeper = surround, attributing, keeper
+        self._surround, self._attributing, self._keeper = surround, attributing, order.keeper
 
     def width(self, gateway: str) -> int:
         """How many asks `gateway` gets at once."""
-        return in_flight(self._assembly, gateway, self._concurrency)
+        return in_flight(self._assembly, gateway, self._order.concurrency)
 
     async def repeated(self, case: Case, repeat: int, draw: Draw) -> list[Run]:
         """The runs of one case, one after the other: each remembers what the one before left it."""
@@ -127,22 +132,28 @@ class Playing:
         scenario = SCENARIOS[case.scenario]
         if memory is None and self._keeper is not None:
             memory = await self._keeper.memory(case, scenario)
-
-        async def replay(case: Case, memory: Any) -> Run:
-            return await self._play(case, draw, memory)
-
-        run = await replay(case, memory)
-        if self._attributing is not None:
-            run = await self._attributing.of(run, replay, repeat=True)
+        run = await self.once(case, draw, memory)
+        if self._attributing is not None and self._order.afterwards:
+            run = await self._attributing.alone(run)
+        elif self._attributing is not None:
+            run = await self._attributing.of(run, self._asking(self._replaying(draw), draw), repeat=True)
         number = await self._keeper.keep(run, scenario) if self._keeper is not None else 0
-        finding = run.finding
-        because = tuple(self._redact(each) for each in finding.because)
-        told = replace(finding, detail=self._redact(finding.detail), because=because)
-        safe = replace(run, finding=told, number=number)
+        safe = replace(self._told(run), number=number)
         self._report(safe)
         return safe
 
-    async def _play(self, case: Case, draw: Draw, memory: Any) -> Run:
+    async def asked_about(self, failures: Sequence[Run], replay: Replay, draw: Draw, known: Witnesses) -> list[Run]:
+        """`failures`, all of one case for one reason, with whose fault it is; the first is asked about by `replay`."""
+        if self._attributing is None:
+            return list(failures)
+        judged = await self._attributing.afterwards(failures, self._asking(replay, draw), known)
+        for run in judged:
+            if run.number and self._keeper is not None:
+                await self._keeper.amend(run)
+        return [self._told(run) for run in judged]
+
+    async def once(self, case: Case, draw: Draw, memory: Any) -> Run:
+        """One run, neither kept nor reported."""
         async with self._surround(case, self._ways[case.gateway]) as (case, ways):
             return await run_case(
                 case,
@@ -153,3 +164,14 @@ class Playing:
                 memory=memory,
                 mirror=self._assembly.mirror_behind(case.gateway, case.model),
             )
+
+    def _replaying(self, draw: Draw) -> Replay:
+        return lambda case, memory: self.once(case, draw, memory)
+
+    def _asking(self, replay: Replay, draw: Draw) -> Asking:
+        return Asking(replay, partial(at_own_mirror, clock=self._clock, draw=draw))
+
+    def _told(self, run: Run) -> Run:
+        finding = run.finding
+        because = tuple(self._redact(each) for each in finding.because)
+        return replace(run, finding=replace(finding, detail=self._redact(finding.detail), because=because))

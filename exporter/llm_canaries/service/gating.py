@@ -1,13 +1,17 @@
-"""Plays groups of cases until each is decided: one group beside the other, in turns, and never after a 429."""
+"""Plays groups of cases until each is decided: one group beside the other, in turns, and never after a 429.
+
+Whose fault the failures are is found out once all is decided: what that asks can spoil no decision.
+"""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from llm_canaries.canary.canary import Case, Outcome, Run
 from llm_canaries.canary.gating import Group, Why
 from llm_canaries.canary.holds import Hold, Holds, holds_after
 from llm_canaries.proxy.clock import Clock
+from llm_canaries.service.attributing import Witnesses
 from llm_canaries.service.gate import Order, Playing, playing
 from llm_canaries.wire.nonce import Draw
 
@@ -22,16 +26,22 @@ async def gating(
     report: Callable[[Run], None],
     end: Callable[[Group], None],
     learn: Callable[[str], None] = lambda secret: None,
-) -> None:
+) -> Mapping[int, Run]:
     """Runs the groups' cases at the gateways of `order`; `report` is told each run and `end` each group that is done.
 
-    The groups hold what was found, also when this is interrupted.
+    The groups hold what was found, also when this is interrupted. The value: by `id` of a run that was reported, the
+    same run with whose fault it is.
     """
     async with playing(order, clock=clock, redact=redact, report=report, learn=learn) as play:
         turns = Turns(play, clock)
         async with asyncio.TaskGroup() as tasks:
             for group in groups:
                 tasks.create_task(_play(group, turns, draw, end))
+        found = dict[int, Run]()
+        for failures in turns.failures():
+            judged = await turns.asked_about(failures, draw)
+            found |= {id(before): after for before, after in zip(failures, judged, strict=True)}
+        return found
 
 
 class Turns:
@@ -41,6 +51,7 @@ class Turns:
         self._play, self._clock = play, clock
         self._holds = Holds()
         self._turns: dict[str, asyncio.Semaphore] = {}
+        self._failed: dict[tuple[str, str], list[Run]] = {}
 
     def width(self, cases: Sequence[Case]) -> int:
         """How many of `cases` may run at once; of several gateways the one with the least room sets the pace."""
@@ -54,9 +65,30 @@ class Turns:
             for until in self._holds.of(case.gateway, case.model, now).values():
                 return f"{case.gateway} wants no more asks of {case.model} for {until - now:.0f} s"
             run = await self._play.run(case, draw, memory)
-            for hold in holds_asked(run, self._clock.wall()):
-                self._holds.add(hold)
+            self._heed(run)
+        if run.finding.outcome is Outcome.FAIL:
+            self._failed.setdefault((case.key, str(run.finding.reason)), []).append(run)
+        return run
+
+    def failures(self) -> list[list[Run]]:
+        """The runs that failed, those of one case for one reason together."""
+        return list(self._failed.values())
+
+    async def asked_about(self, failures: Sequence[Run], draw: Draw, known: Witnesses | None = None) -> list[Run]:
+        """`failures`, all of one case for one reason, with whose fault it is; who wants a pause is not asked."""
+
+        async def replay(case: Case, memory: Any) -> Run | None:
+            if self._holds.of(case.gateway, case.model, self._clock.wall()):
+                return None
+            run = await self._play.once(case, draw, memory)
+            self._heed(run)
             return run
+
+        return await self._play.asked_about(failures, replay, draw, known or Witnesses())
+
+    def _heed(self, run: Run) -> None:
+        for hold in holds_asked(run, self._clock.wall()):
+            self._holds.add(hold)
 
 
 def holds_asked(run: Run, now: float) -> list[Hold]:

@@ -1,6 +1,7 @@
 """Carries out runs of the sidecar: within budgets and against no hold, those that compare failures like any other."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from llm_canaries.canary.canary import Case, Run
@@ -8,8 +9,9 @@ from llm_canaries.canary.holds import HoldReason, Holds, holds_after
 from llm_canaries.canary.run import run_case
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.proxy.clock import Clock
-from llm_canaries.service.attributing import Replay
+from llm_canaries.service.attributing import Asking
 from llm_canaries.service.client_env import in_environment
+from llm_canaries.service.control import at_own_mirror
 from llm_canaries.service.gateway_metrics import GatewayMetrics
 from llm_canaries.service.plant import Plant
 from llm_canaries.service.recorder import Recorder
@@ -60,7 +62,7 @@ class Sending:
                 mirror=mirror,
             )
 
-    def comparing(self, plant: Plant, failed: Case) -> Replay:
+    def comparing(self, plant: Plant, failed: Case) -> Asking:
         """Plays cases to compare the failure of `failed` with: as confirmations of it, and in no ledger."""
 
         async def replay(case: Case, memory: Any) -> Run | None:
@@ -74,7 +76,7 @@ class Sending:
             self._recorder.spent(run)
             return run
 
-        return replay
+        return Asking(replay, partial(at_own_mirror, clock=self._clock, draw=self._draw))
 
 
 def held(holds: Holds, case: Case, now: float) -> Mapping[HoldReason, float]:

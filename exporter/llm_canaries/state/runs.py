@@ -55,6 +55,14 @@ def add_run(
     return run
 
 
+def amend_run(connection: sqlite3.Connection, id: int, row: RunRow, evidence: bytes) -> None:
+    """Stores what was found out afterwards of the run `id`: whose fault it is, and with which evidence."""
+    connection.execute(
+        "UPDATE runs SET fault_domain = ?, detail = ? WHERE id = ?", (row.fault_domain, storable(row.detail), id)
+    )
+    connection.execute("UPDATE evidence SET size = ?, body = ? WHERE run = ?", (len(evidence), evidence, id))
+
+
 def runs_since(connection: sqlite3.Connection, since: float) -> list[RunRow]:
     """The runs that started at `since` or later, in the order in which they were stored.
 

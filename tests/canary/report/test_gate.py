@@ -36,7 +36,9 @@ KEYS = [
     "reason",
     "detail",
     "clean_runs_needed",
+    "blamed",
 ]
+BLAMED = ["reason", "fault_domain", "failures", "detail", "because"]
 
 
 def group(fate, canary, most=100, severity="critical", rules=RULES):
@@ -61,6 +63,7 @@ def test_json_has_exactly_the_keys_of_the_contract():
     assert list(said) == ["runs", "gate"]
     assert list(said["gate"]) == ["claims", "confidence", "by", "decision", "groups"]
     assert [list(each) for each in said["gate"]["groups"]] == [KEYS] * 4
+    assert [list(each) for each in said["gate"]["groups"][1]["blamed"]] == [BLAMED]
     assert said["gate"]["decision"] == "fail"
     short = said["gate"]["groups"][2]
     assert (short["decision"], short["reason"], short["clean_runs_needed"], short["detail"]) == (
@@ -78,9 +81,9 @@ def test_the_table_and_its_lines():
     Console(file=out, width=300).print(gate_table(GATED))
     rows = [" ".join(line.split()) for line in out.getvalue().splitlines()]
     assert rows == [
-        "canary gateway claim went wrong probability decision stopped after",
+        "canary gateway claim went wrong whose fault probability decision stopped after",
         "good g failures < 5% 0 of 71 < 4.94 % pass 71 of 100 runs",
-        "bad g failures < 5% 2 of 2 > 11.4 % fail 2 of 100 runs",
+        "bad g failures < 5% 2 of 2 translation > 11.4 % fail 2 of 100 runs",
         "short g failures < 5% 0 of 40 0 % to 8.62 % undecided 40 of 40 runs",
         "none g failures < 5% 0 of 0 0 % to 100 % skip 0 of 100 runs",
     ]

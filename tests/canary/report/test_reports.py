@@ -71,7 +71,7 @@ def test_junit_is_xml_whatever_strangers_say():
 
 def test_github_annotations_are_one_line_each_and_cannot_be_broken_out_of():
     error, warning = annotations(RUNS)
-    assert error.startswith("::error title=c%3A html::h m openai_chat stream=false: a|b")
+    assert error.startswith("::error title=c%3A html::h m openai_chat stream=false (translation): a|b")
     assert "%2541" in error and "%0A" in error and "\n" not in error
     assert warning.startswith("::warning ")
 

@@ -18,6 +18,7 @@ from llm_canaries.canary.evidence.value import (
     KeptPage,
     KeptRequest,
     KeptSeen,
+    KeptTwin,
 )
 from llm_canaries.config.secrets import Redactor
 from llm_canaries.state.text import storable
@@ -33,12 +34,13 @@ from llm_canaries.wire.message import ToolCall
 def evidence_of(
     run: Run, redact: Redactor, *, program: str, url: str = "", confirmation: bool = False, room: Room | None = None
 ) -> Evidence:
-    """The evidence of `run`, with nothing in it that `redact` takes out."""
+    """The evidence of `run`, with nothing in it that `redact` takes out; its twins have what room it leaves."""
+    room = room or Room(redact)
     params = plain(run.case.params)
     clean = cleaned(params, redact)
     case = replace(run.case, params=clean, profile=_lean(run.case))
     finding = said(run.finding, redact)
-    answers = _Keeping(redact, room or Room(redact), digests=clean == params).answers(run)
+    answers = _Keeping(redact, room, digests=clean == params).answers(run)
     return Evidence(
         program=program,
         case=case,
@@ -52,6 +54,20 @@ def evidence_of(
         remembered=cleaned(plain(run.remembered), redact),
         answers=answers,
         params_masked=clean != params,
+        attributed=run.attributed,
+        twins=tuple(
+            KeptTwin(
+                each.way,
+                evidence_of(
+                    each.run,
+                    redact,
+                    program=program,
+                    url=url if each.run.case.gateway == run.case.gateway else "",
+                    room=room,
+                ),
+            )
+            for each in run.twins
+        ),
     )
 
 

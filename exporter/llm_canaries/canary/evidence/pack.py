@@ -36,8 +36,9 @@ def read_json(text: bytes) -> Evidence:
     """The evidence that JSON says. Raises Unreadable."""
     try:
         evidence = _DECODER.decode(text)
-        for answer in evidence.answers:
-            _ = answer.body.data
+        for each in (evidence, *(twin.run for twin in evidence.twins)):
+            for answer in each.answers:
+                _ = answer.body.data
     except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError) as error:
         raise Unreadable(f"not evidence of this version: {error}") from None
     return evidence

@@ -10,11 +10,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from llm_canaries.canary.canary import Case, Finding, Scenario
+from llm_canaries.canary.attribution import TABLE, Blame, blame
+from llm_canaries.canary.canary import Case, Finding, Run, Scenario, Way
 from llm_canaries.canary.evidence.judgement import said
 from llm_canaries.canary.evidence.keep import digest
 from llm_canaries.canary.evidence.value import Evidence, KeptAnswer, KeptAttempt, KeptExchange, KeptPage, KeptSeen
 from llm_canaries.canary.run import Lane, run_case
+from llm_canaries.canary.signs import sign_of, witnessed
 from llm_canaries.config.secrets import Redactor
 from llm_canaries.wire.answer import Received, read_answer, read_page
 from llm_canaries.wire.dialects import DIALECTS
@@ -28,20 +30,60 @@ class Unreplayable(Exception):
 
 
 class Replayed(Struct, frozen=True, kw_only=True):
-    """What today's judge says; `unused` recorded answers it did not ask for."""
+    """What today's judge says, in `run`; `unused` recorded answers it did not ask for."""
 
-    finding: Finding
+    run: Run
     unused: int
+
+    @property
+    def finding(self) -> Finding:
+        """The finding, as one is kept."""
+        return said(self.run.finding, Redactor(()))
 
 
 async def replay(evidence: Evidence, scenarios: Mapping[str, Scenario]) -> Replayed:
-    """The finding of today's judge on the bytes of `evidence`; nothing is sent. Raises Unreplayable."""
+    """What today's judge says of the bytes of `evidence`; nothing is sent, and no twin decides. Raises Unreplayable."""
     told = recorded(evidence, scenarios)
     lane = _Recorded(evidence)
     ways: Mapping[Via, Lane] = dict.fromkeys(get_args(Via), lane)
     draw, started = _played(evidence.drawn), evidence.started
     run = await run_case(told.case, told.scenario, ways, draw=draw, now=started, memory=told.memory)
-    return Replayed(finding=said(run.finding, Redactor(())), unused=lane.left)
+    return Replayed(run=run, unused=lane.left)
+
+
+async def replay_twins(
+    evidence: Evidence, scenarios: Mapping[str, Scenario]
+) -> tuple[Mapping[Way, Run], tuple[str, ...]]:
+    """What today's judge says of each twin of `evidence`, and why those are taken as recorded that it cannot judge."""
+    found, left = dict[Way, Run](), list[str]()
+    for twin in evidence.twins:
+        try:
+            found[twin.way] = (await replay(twin.run, scenarios)).run
+        except Unreplayable as error:
+            left.append(f"{twin.name}: {error}")
+            found[twin.way] = Run(
+                case=twin.run.case, finding=twin.run.judged, started=twin.run.started, answers=()
+            )
+    return found, tuple(left)
+
+
+def attributed_again(evidence: Evidence, run: Run, twins: Mapping[Way, Run]) -> Blame | None:
+    """The verdict of today's table on a replayed run and its replayed twins; None where it has nothing to go by.
+
+    What no twin shows any more, the network among it, is taken as recorded.
+    """
+    if evidence.attributed is None or run.finding.fault_domain is None:
+        return None
+    known = replace(
+        evidence.attributed.evidence,
+        own=run.finding.fault_domain,
+        sign=sign_of(run, evidence.attributed.quickest),
+    )
+    if twins:
+        direct, loop, again = witnessed(run, twins)
+        known = replace(known, direct=direct, loop=loop, again=again)
+    verdict = blame(known)
+    return None if verdict.rule is TABLE[-1] else verdict
 
 
 class Recorded(Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from llm_canaries.canary.canary import Case, Finding
+from llm_canaries.canary.canary import Attributed, Case, Finding, Way
 from llm_canaries.wire.exchange import Loss, Reasoning, Via
 from llm_canaries.wire.fault import Fault
 from llm_canaries.wire.headers import Headers
@@ -121,7 +121,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     `case.params`, `finding.memory` and `remembered` (the memory that went in) are plain values. `drawn` are the numbers
     that were drawn, `bound:number` in hexadecimal. `judged` is what the scenario itself found, before evidence from
     elsewhere changed `finding`; `decision` is how that came about, sentence by sentence.
-    `params_masked`: secrets were taken out of the parameters.
+    `params_masked`: secrets were taken out of the parameters. `attributed` and `twins` are as in canary.canary.Run.
     """
 
     program: str
@@ -136,8 +136,25 @@ class Evidence(Struct, frozen=True, kw_only=True):
     remembered: Any
     answers: tuple[KeptExchange | KeptPage, ...]
     params_masked: bool = False
+    attributed: Attributed | None = None
+    twins: tuple["KeptTwin", ...] = ()
 
     @property
     def exchanges(self) -> tuple[KeptExchange, ...]:
         """The asks and answers, without the pages."""
         return tuple(answer for answer in self.answers if isinstance(answer, KeptExchange))
+
+
+class KeptTwin(Struct, frozen=True):
+    """A run made to compare with (see canary.canary.Twin): no part of the run itself, and in no ratio."""
+
+    way: Way
+    run: Evidence
+
+    @property
+    def name(self) -> str:
+        """How it was asked, for people."""
+        at = self.run.case.gateway
+        names = {"direct": f"directly, through {at}", "again": f"once more at {at}"}
+        names |= {"loop": f"to our own mirror, through {at}", "control": "at our own mirror, without any gateway"}
+        return names[self.way]

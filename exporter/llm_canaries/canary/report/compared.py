@@ -77,10 +77,12 @@ def _value(difference: Difference) -> dict[str, Any]:
         "stream": case.stream if case else None,
         "severity": difference.severity.value,
         "reason": difference.reason or None,
+        "fault_domain": difference.fault_domain.value if difference.fault_domain else None,
         "base": difference.base,
         "head": difference.head,
         "p": difference.p,
         "detail": difference.detail or None,
+        "because": list(difference.because),
     }
 
 
@@ -91,12 +93,14 @@ def _case(case: Case) -> dict[str, Any]:
 def compared_table(compared: Compared) -> Table:
     """One row a difference, the worst first."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("", "canary", "case", "reason", "base", "head", "chance"):
+    fault = any(each.fault_domain for each in compared.told)
+    for column in ("", "canary", "case", "reason", *(["whose fault"] if fault else []), "base", "head", "chance"):
         table.add_column(column, no_wrap=True)
     for each in compared.told:
         word = Text(WORDS[each.change], "bold red" if each.change.worse else _STYLES.get(each.change, "dim"))
         chance = "" if each.p is None or each.change is Change.KNOWN else chance_of(each.p)
-        plain = (each.canary, where(each), each.reason, each.base, each.head, chance)
+        whose = [str(each.fault_domain or "")] if fault else []
+        plain = (each.canary, where(each), each.reason, *whose, each.base, each.head, chance)
         table.add_row(word, *(Text(cell) for cell in plain))
     return table
 
@@ -106,7 +110,7 @@ def compared_remarks(compared: Compared) -> list[Text]:
     lines: dict[str, Text] = {}
     for each in compared.told:
         if each.detail and (each.change.worse or each.change is Change.UNDECIDED):
-            head = f"{WORDS[each.change]} {each.canary}: {each.reason}"
+            head = f"{WORDS[each.change]} {each.canary}: {each.reason}{domain_of(each)}"
             style = "bold red" if each.change.worse else _STYLES[Change.UNDECIDED]
             lines.setdefault(head, Text.assemble((head, style), f": {each.detail}"))
     return list(lines.values())
@@ -129,6 +133,11 @@ def where(difference: Difference) -> str:
     return f"{case.model} {case.dialect} stream={case.stream_word}"
 
 
+def domain_of(difference: Difference) -> str:
+    """` (translation)`; empty where nobody is to blame."""
+    return f" ({difference.fault_domain})" if difference.fault_domain else ""
+
+
 def chance_of(p: float) -> str:
     """How probable so much is, if nothing had changed."""
     return "< 0.01 %" if p < 1e-4 else f"{p * 100:.2g} %"
@@ -137,7 +146,8 @@ def chance_of(p: float) -> str:
 def line(difference: Difference) -> str:
     """A difference in one line."""
     what = f"{WORDS[difference.change]} {difference.canary} {where(difference)}: {difference.reason}"
-    return f"{what}: {difference.base} at base, {difference.head} at head. {difference.detail}".rstrip()
+    counts = f"{difference.base} at base, {difference.head} at head"
+    return f"{what}{domain_of(difference)}: {counts}. {difference.detail}".rstrip()
 
 
 def compared_annotations(differences: Sequence[Difference]) -> list[tuple[str, str, str]]:

@@ -25,10 +25,20 @@ def evidence_text(evidence: Evidence, number: int = 0) -> str:
         f"{moment(evidence.started)}, judged by llm-canaries {evidence.program}",
         ", ".join(f"{name}={value}" for name, value in (case.params or {}).items()),
     ]
-    for answer in evidence.answers:
-        lines += [""] + (_exchange(answer) if isinstance(answer, KeptExchange) else _page(answer))
+    lines += _answers(evidence)
+    for twin in evidence.twins:
+        lines += ["", f"Twin, {twin.name}, model {twin.run.case.model} (no part of the run, and in no ratio):"]
+        lines += [line and f"  {line}" for line in _answers(twin.run)]
+        lines += ["", f"  {twin.run.decision[-1]}"]
     lines += ["", "How it was judged:", *(f"  {line}" for line in evidence.decision)]
     return "\n".join(printable(line) for at, line in enumerate(lines) if line or at > 2)
+
+
+def _answers(evidence: Evidence) -> list[str]:
+    lines: list[str] = []
+    for answer in evidence.answers:
+        lines += ["", *(_exchange(answer) if isinstance(answer, KeptExchange) else _page(answer))]
+    return lines
 
 
 def printable(line: str) -> str:

@@ -49,6 +49,16 @@ def _row(verdict: Verdict) -> dict[str, Any]:
         "reason": verdict.why.value if verdict.why else None,
         "detail": verdict.detail or None,
         "clean_runs_needed": verdict.needed,
+        "blamed": [
+            {
+                "reason": each.reason,
+                "fault_domain": each.fault_domain.value if each.fault_domain else None,
+                "failures": each.failures,
+                "detail": each.detail or None,
+                "because": list(each.because),
+            }
+            for each in verdict.blamed
+        ],
     }
 
 
@@ -56,13 +66,14 @@ def gate_table(gated: Gated) -> Table:
     """One row a group and claim."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     columns = ["canary", "gateway"] * (gated.rules.by is not By.ALL) + ["case"] * (gated.rules.by is By.CASE)
-    for column in (*columns, "claim", "went wrong", "probability", "decision", "stopped after"):
+    fault = ["whose fault"] * any(verdict.blamed for verdict in gated.verdicts)
+    for column in (*columns, "claim", "went wrong", *fault, "probability", "decision", "stopped after"):
         table.add_column(column, no_wrap=True)
     for verdict in gated.verdicts:
         group = [word for word in (verdict.canary, verdict.gateway, verdict.case) if word]
-        counted = f"{verdict.failures} of {verdict.runs}"
+        counted = [f"{verdict.failures} of {verdict.runs}", *([whose(verdict)] if fault else [])]
         decision = Text(verdict.decision.value, _STYLES[verdict.decision])
-        plain = [Text(word) for word in (*group, verdict.claim.text, counted, probability(verdict))]
+        plain = [Text(word) for word in (*group, verdict.claim.text, *counted, probability(verdict))]
         table.add_row(*plain, decision, Text(stopped(verdict)))
     return table
 
@@ -82,19 +93,40 @@ def gate_summary(gated: Gated) -> str:
 
 
 def gate_remarks(runs: Sequence[Run]) -> list[Text]:
-    """A line for each reason that runs of a canary did not pass for, with its count and the first one's evidence."""
-    kinds: dict[tuple[str, str, Outcome, str], list[Run]] = {}
+    """A line for each reason that runs of a canary did not pass for, and whose fault it was, with its count and the
+    first one's evidence.
+    """
+    kinds: dict[tuple[str, str, Outcome, str, str], list[Run]] = {}
     for run in runs:
         if run.finding.outcome is not Outcome.PASS:
             case, finding = run.case, run.finding
-            kinds.setdefault((case.canary, case.gateway, finding.outcome, str(finding.reason)), []).append(run)
+            domain = f" ({finding.fault_domain})" if finding.fault_domain else ""
+            kind = (case.canary, case.gateway, finding.outcome, str(finding.reason), domain)
+            kinds.setdefault(kind, []).append(run)
     lines = []
-    for (canary, gateway, outcome, reason), found in kinds.items():
-        finding = found[0].finding
-        domain = f" ({finding.fault_domain})" if finding.fault_domain else ""
+    for (canary, gateway, outcome, reason, domain), found in kinds.items():
         head = f"{outcome.value} ×{len(found)} {canary} {gateway}: {reason}{domain}"
-        lines.append(Text.assemble((head, STYLES[outcome]), f": {finding.detail}"))
+        lines.append(Text.assemble((head, STYLES[outcome]), f": {found[0].finding.detail}"))
     return lines
+
+
+def whose(verdict: Verdict) -> str:
+    """`translation`, or `provider ×3, translation ×1`; empty where nothing failed, or nobody is to blame."""
+    counts: dict[str, int] = {}
+    for each in verdict.blamed:
+        if each.fault_domain is not None:
+            counts[each.fault_domain.value] = counts.get(each.fault_domain.value, 0) + each.failures
+    if len(counts) == 1:
+        return next(iter(counts))
+    return ", ".join(f"{domain} ×{count}" for domain, count in counts.items())
+
+
+def blamed_lines(verdict: Verdict) -> list[str]:
+    """A line for each reason and fault domain among the failures, with the evidence that decided."""
+    return [
+        f"{each.failures} × {each.reason}{f' ({each.fault_domain})' if each.fault_domain else ''}: {each.detail}"
+        for each in verdict.blamed
+    ]
 
 
 def verdict_line(verdict: Verdict) -> str:

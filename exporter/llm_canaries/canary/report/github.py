@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from llm_canaries.canary.canary import Outcome, Run
 from llm_canaries.canary.gating import Gated
 from llm_canaries.canary.report.compared import WORDS, Compared, compared_annotations, compared_summary, where
-from llm_canaries.canary.report.gate import because, gate_summary, probability, stopped, verdict_line
+from llm_canaries.canary.report.gate import (
+    because,
+    blamed_lines,
+    gate_summary,
+    probability,
+    stopped,
+    verdict_line,
+    whose,
+)
 from llm_canaries.canary.report.rows import summary
 from llm_canaries.canary.sequential import Decision
 
@@ -21,7 +29,8 @@ def annotations(runs: Sequence[Run]) -> list[str]:
         if finding.outcome in levels:
             title = _property(f"{case.canary}: {finding.reason}")
             where = f"{case.gateway} {case.model} {case.dialect} stream={case.stream_word}"
-            lines.append(f"::{levels[finding.outcome]} title={title}::{_data(f'{where}: {finding.detail}')}")
+            domain = f" ({finding.fault_domain})" if finding.fault_domain else ""
+            lines.append(f"::{levels[finding.outcome]} title={title}::{_data(f'{where}{domain}: {finding.detail}')}")
     return lines
 
 
@@ -31,13 +40,15 @@ def step_summary(runs: Sequence[Run]) -> str:
     lines = [
         f"### canaries: {summary(runs)}",
         "",
-        "| | canary | gateway | model | dialect | stream | reason | latency |",
-        "|---|---|---|---|---|---|---|---|",
+        "| | canary | gateway | model | dialect | stream | reason | whose fault | latency |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for run in sorted(runs, key=lambda run: order.index(run.finding.outcome)):
         case, finding = run.case, run.finding
         latency = "" if run.latency is None else f"{run.latency:.2f} s"
-        cells = [case.canary, case.gateway, case.model, case.dialect, case.stream_word, str(finding.reason), latency]
+        domain = finding.fault_domain.value if finding.fault_domain else ""
+        where = [case.canary, case.gateway, case.model, case.dialect, case.stream_word]
+        cells = [*where, str(finding.reason), domain, latency]
         lines.append("| " + " | ".join([_MARKS[finding.outcome], *map(_cell, cells)]) + " |")
     return "\n".join(lines) + "\n"
 
@@ -50,7 +61,8 @@ def gate_annotations(gated: Gated) -> list[str]:
         if level is not None:
             why = f"; {because(verdict)}" if verdict.decision is Decision.UNDECIDED else ""
             title = _property(f"{verdict.canary or 'gate'}: {verdict.claim.text}")
-            lines.append(f"::{level} title={title}::{_data(verdict_line(verdict) + why)}")
+            told = "; ".join((verdict_line(verdict) + why, *blamed_lines(verdict)))
+            lines.append(f"::{level} title={title}::{_data(told)}")
     return lines
 
 
@@ -61,12 +73,13 @@ def gate_step_summary(gated: Gated) -> str:
     lines = [
         f"### canaries: {gate_summary(gated)}",
         "",
-        "| | group | claim | went wrong | probability | stopped after |",
-        "|---|---|---|---|---|---|",
+        "| | group | claim | went wrong | whose fault | probability | stopped after |",
+        "|---|---|---|---|---|---|---|",
     ]
     for verdict in sorted(gated.verdicts, key=lambda verdict: order.index(verdict.decision)):
         counted = f"{verdict.failures} of {verdict.runs}"
-        cells = [verdict.name, verdict.claim.text, counted, probability(verdict), stopped(verdict)]
+        numbers = probability(verdict), stopped(verdict)
+        cells = [verdict.name, verdict.claim.text, counted, whose(verdict), *numbers]
         lines.append("| " + " | ".join([marks[verdict.decision], *map(_cell, cells)]) + " |")
     return "\n".join(lines) + "\n"
 
@@ -82,11 +95,12 @@ def compared_step_summary(compared: Compared) -> str:
     lines = [
         f"### canaries compare: {compared_summary(compared)}",
         "",
-        "| | canary | case | reason | base | head |",
-        "|---|---|---|---|---|---|",
+        "| | canary | case | reason | whose fault | base | head |",
+        "|---|---|---|---|---|---|---|",
     ]
     for each in compared.told:
-        cells = [WORDS[each.change], each.canary, where(each), each.reason, each.base, each.head]
+        whose = str(each.fault_domain or "")
+        cells = [WORDS[each.change], each.canary, where(each), each.reason, whose, each.base, each.head]
         lines.append("| " + " | ".join(map(_cell, cells)) + " |")
     return "\n".join(lines) + "\n"
 

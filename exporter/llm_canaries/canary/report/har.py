@@ -18,25 +18,36 @@ Object = dict[str, Any]
 
 
 def har(evidence: Evidence, number: int = 0) -> str:
-    """The HAR document, indented; one entry for each ask and page."""
-    case, finding = evidence.case, evidence.finding
-    title = f"{case.canary} {case.gateway} {case.model} {case.dialect} stream={case.stream_word}"
+    """The HAR document, indented; a page for the run and each of its twins, an entry for each ask and page."""
+    name = f"run_{number}"
+    pages, entries = [_page(evidence, name)], _entries(evidence, name)
+    for twin in evidence.twins:
+        marks = {"_way": twin.way, "comment": f"a twin: {twin.name}; no part of the run, and in no ratio"}
+        pages.append(_page(twin.run, f"{name}_{twin.way}") | {"_way": twin.way})
+        entries += [entry | marks for entry in _entries(twin.run, f"{name}_{twin.way}")]
     log = {
         "version": "1.2",
         "creator": {"name": "llm-canaries", "version": evidence.program},
-        "pages": [
-            {
-                "startedDateTime": _moment(evidence.started),
-                "id": f"run_{number}",
-                "title": title,
-                "pageTimings": {},
-                "comment": f"{finding.outcome.value} {finding.reason} {finding.detail}".rstrip(),
-            }
-        ],
-        "entries": [_entry(evidence, answer, f"run_{number}") for answer in evidence.answers],
+        "pages": pages,
+        "entries": entries,
         "comment": "\n".join(evidence.decision),
     }
     return json.dumps({"log": log}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _page(evidence: Evidence, name: str) -> Object:
+    case, finding = evidence.case, evidence.finding
+    return {
+        "startedDateTime": _moment(evidence.started),
+        "id": name,
+        "title": f"{case.canary} {case.gateway} {case.model} {case.dialect} stream={case.stream_word}",
+        "pageTimings": {},
+        "comment": f"{finding.outcome.value} {finding.reason} {finding.detail}".rstrip(),
+    }
+
+
+def _entries(evidence: Evidence, page: str) -> list[Object]:
+    return [_entry(evidence, answer, page) for answer in evidence.answers]
 
 
 def _entry(evidence: Evidence, answer: KeptExchange | KeptPage, page: str) -> Object:

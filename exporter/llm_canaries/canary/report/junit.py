@@ -9,7 +9,7 @@ from llm_canaries.canary.canary import Outcome, Run
 from llm_canaries.canary.comparison import Change, Difference
 from llm_canaries.canary.gating import Gated, Verdict
 from llm_canaries.canary.report.compared import Compared, line, where
-from llm_canaries.canary.report.gate import because, probability, stopped
+from llm_canaries.canary.report.gate import because, blamed_lines, probability, stopped, whose
 from llm_canaries.canary.report.rows import counts
 from llm_canaries.canary.sequential import Decision
 
@@ -59,12 +59,15 @@ def _add_verdict(suite: ET.Element, verdict: Verdict) -> None:
     element = ET.SubElement(suite, "testcase", classname=_legal(classname), name=_legal(name))
     counted = f"{verdict.failures} of {verdict.runs} went wrong, {probability(verdict)}"
     told = {"went_wrong": f"{verdict.failures} of {verdict.runs}", "stopped_after": stopped(verdict)}
+    told |= {"whose_fault": whose(verdict)} if verdict.blamed else {}
     properties = ET.SubElement(element, "properties")
     for key, value in (told | {"probability": probability(verdict)}).items():
         ET.SubElement(properties, "property", name=key, value=value)
     match verdict.decision:
         case Decision.FAIL:
-            ET.SubElement(element, "failure", type="gate", message=counted)
+            message = _legal("; ".join((counted, *blamed_lines(verdict))))
+            failure = ET.SubElement(element, "failure", type="gate", message=message)
+            failure.text = _legal("\n".join(line for each in verdict.blamed for line in each.because)) or None
         case Decision.UNDECIDED:
             message = _legal(f"{counted}: {because(verdict)}")
             ET.SubElement(element, "error", type=verdict.why.value if verdict.why else "", message=message)
@@ -88,7 +91,8 @@ def compared_junit(compared: Compared) -> str:
             name = where(each) if each.pair else f"{where(each)} {each.reason}"
             element = ET.SubElement(suite, "testcase", classname=_legal(canary), name=_legal(name))
             if (tag := _tag(each)) is not None:
-                ET.SubElement(element, tag, type=_legal(each.reason), message=_legal(line(each)))
+                told = ET.SubElement(element, tag, type=_legal(each.reason), message=_legal(line(each)))
+                told.text = _legal("\n".join(each.because)) or None
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -127,7 +131,8 @@ def _add_case(suite: ET.Element, run: Run) -> None:
     if finding.outcome in tags:
         domain = f" ({finding.fault_domain})" if finding.fault_domain else ""
         message = _legal(f"{finding.reason}{domain}: {finding.detail}")
-        ET.SubElement(element, tags[finding.outcome], type=_legal(finding.reason), message=message)
+        told = ET.SubElement(element, tags[finding.outcome], type=_legal(finding.reason), message=message)
+        told.text = _legal("\n".join(finding.because)) or None
 
 
 def _legal(text: str) -> str:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from llm_canaries.canary.canary import Case, Outcome, Run, Severity
 from llm_canaries.canary.comparison import Change, Difference
 from llm_canaries.canary.explain import Page, page_text
+from llm_canaries.wire.fault import Domain
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FINGERPRINT = "llmCanaryCase/v1"
@@ -36,6 +37,7 @@ class Result(Struct, frozen=True, kw_only=True):
     """One finding: its rule is `scenario/reason`, `case` says where in the matrix, `place` where in a file.
 
     `undecided` results are open questions without a level. `state` compares with a baseline, "" where there is none.
+    `fault_domain` and `because`: whose fault it is, and the evidence that decided.
     """
 
     scenario: str
@@ -46,6 +48,8 @@ class Result(Struct, frozen=True, kw_only=True):
     place: Place | None
     undecided: bool = False
     state: str = ""
+    fault_domain: Domain | None = None
+    because: tuple[str, ...] = ()
 
     @property
     def rule(self) -> str:
@@ -68,6 +72,8 @@ def results_of(runs: Sequence[Run], place: Mapping[str, Place | None]) -> list[R
                 message=f"{case.canary} at {case.gateway}: {finding.reason}{domain}: {finding.detail}",
                 place=place[case.key],
                 undecided=finding.outcome is Outcome.INCONCLUSIVE,
+                fault_domain=finding.fault_domain,
+                because=finding.because,
             )
             found.setdefault((case.key, str(finding.reason)), result)
     return list(found.values())
@@ -85,9 +91,12 @@ def results_compared(differences: Sequence[Difference], place: Mapping[str, Plac
                     reason=each.reason,
                     severity=each.severity,
                     case=_named(case) if case else f"{each.canary}/all",
-                    message=f"{each.canary}: {each.reason}: {each.base} at base, {each.head} at head. {each.detail}",
+                    message=f"{each.canary}: {each.reason}{f' ({each.fault_domain})' if each.fault_domain else ''}: "
+                    f"{each.base} at base, {each.head} at head. {each.detail}",
                     place=place[case.key if case else each.canary],
                     state=_STATES[each.change],
+                    fault_domain=each.fault_domain,
+                    because=each.because,
                 )
             )
     return found
@@ -133,6 +142,9 @@ def _result(result: Result, index: int) -> dict[str, Any]:
         "locations": [_location(result)],
         "partialFingerprints": {FINGERPRINT: sha256(f"{result.rule}|{result.case}".encode()).hexdigest()[:32]},
     }
+    if result.fault_domain is not None:
+        because = [_text(line) for line in result.because]
+        told["properties"] = {"faultDomain": result.fault_domain.value, "because": because}
     return told | ({"baselineState": result.state} if result.state else {})
 
 
