@@ -96,11 +96,12 @@ async def _attributed(
 
 def _one_provider(pair: Pair, orders: tuple[Order, Order]) -> bool:
     """Whether nothing says that the two gateways stand before different providers: their twins would."""
-    asked = []
-    for order, case in zip(orders, (pair.base, pair.head), strict=True):
-        twin = order.config.gateways[case.gateway].twin
-        asked.append(order.config.gateways[twin].providers if twin is not None else None)
-    return None in asked or asked[0] == asked[1]
+    twins = [
+        order.config.gateways[twin]
+        for order, case in zip(orders, (pair.base, pair.head), strict=True)
+        if (twin := order.config.gateways[case.gateway].twin) is not None
+    ]
+    return len(twins) < 2 or twins[0].providers == twins[1].providers
 
 
 async def _round(trial: Trial, sides: tuple[Turns, Turns], memory: list[Any], draw: Draw) -> Trial:
