@@ -92,6 +92,8 @@ TABLE: list[tuple[str, int, object, FaultReason]] = [
      R.RATE_LIMITED),
     ("cpa, cooldown", 429, {"error": {"code": "model_cooldown", "model": "m-429", "reset_seconds": 7, "reset_time":
         "7s", "message": "All credentials for model m-429 are cooling down via provider x"}}, R.COOLDOWN),
+    ("cpa, cooldown, as Messages clients get it", 429, anthropic("rate_limit_error",
+        "All credentials for model claude-sonnet-4-5 are cooling down"), R.COOLDOWN),
     ("cpa, no credential", 503, openai("auth_unavailable: no auth available (providers=codex, "
         "model=gpt-5.3-codex-spark)", "internal_server_error", "server_error"), R.NO_CREDENTIAL),
     ("cpa, no credential, with a hint", 503, openai("auth_unavailable: no auth available (providers=claude, model=m); "

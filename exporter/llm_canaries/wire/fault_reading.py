@@ -54,6 +54,7 @@ _RETRY = {"true": True, "false": False}
 # Checked in order: the first phrase that the body says decides (A6; cliproxyapi.md 4.5, conductor_cooldown.go).
 _PHRASES: tuple[tuple[frozenset[int], str, FaultReason], ...] = (
     (frozenset({429, 503}), "model_cooldown", R.COOLDOWN),
+    (frozenset({429, 503}), "are cooling down", R.COOLDOWN),  # all that CLIProxyAPI tells Messages clients of it
     (frozenset({500, 502, 503}), "auth_unavailable", R.NO_CREDENTIAL),
     (frozenset({500, 503}), "no auth available", R.NO_CREDENTIAL),
     (frozenset({400, 404, 502}), "unknown provider for model", R.MODEL_NOT_FOUND),
