@@ -131,3 +131,11 @@ def gemini(text: str = "", finish: str = "", id: str = "a") -> Frame:
 def test_each_law(dialect: str, frames: list[Frame], laws: list[Law]) -> None:
     found = [breach.law for breach in breaches(dialect, frames)]
     assert list(dict.fromkeys(found))[: len(laws) or None] == laws
+
+
+def test_blocks_side_by_side_are_one_breach() -> None:
+    """As CLIProxyAPI streams parallel calls of a Chat Completions provider to Messages clients."""
+    opened, words, closed = ({**event, "index": 1} for event in (OPEN, WORDS, CLOSE))
+    frames = typed(START, OPEN, opened, WORDS, CLOSE, words, closed, FINISH, STOP)
+    (breach,) = breaches("anthropic_messages", frames)
+    assert (breach.law, breach.detail) == (Law.OUT_OF_ORDER, "block 1 begins while block 0 is open")

@@ -92,20 +92,24 @@ def _messages(said: Sequence[Object]) -> Breaches:
 
 
 def _blocks(said: Sequence[Object]) -> Breaches:
-    current: int | None = None
+    opened: list[int | None] = []
     following = 0
     for each in said:
         kind, index = string(each.get("type")), integer(each.get("index"))
         if kind == "content_block_start":
-            if current is not None or index != following:
+            if opened:
+                yield Breach(Law.OUT_OF_ORDER, f"block {index} begins while block {opened[-1]} is open")
+            elif index != following:
                 yield Breach(Law.OUT_OF_ORDER, f"block {index} begins, {following} was due")
-            current, following = index, (index or 0) + 1
+            opened.append(index)
+            following = (index or 0) + 1
         elif kind in ("content_block_delta", "content_block_stop"):
-            if index != current:
+            if index not in opened:
                 yield Breach(Law.OUT_OF_ORDER, f"{kind} of block {index}, which is not open")
-            current = None if kind == "content_block_stop" else current
-        elif kind == "message_delta" and current is not None:
-            yield Breach(Law.OUT_OF_ORDER, f"message_delta while block {current} is open")
+            elif kind == "content_block_stop":
+                opened.remove(index)
+        elif kind == "message_delta" and opened:
+            yield Breach(Law.OUT_OF_ORDER, f"message_delta while block {opened[-1]} is open")
 
 
 _ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
