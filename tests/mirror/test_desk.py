@@ -128,7 +128,7 @@ async def test_it_is_no_open_model(name: str, keyed: str, session: aiohttp.Clien
     path, sent = asked(name, mark="hello")
     async with session.post(keyed + path, data=sent, headers={"x-api-key": KEY}) as response:
         said = json.loads(await response.read())
-    assert response.status == 403 and "answers canaries alone" in said["error"]["message"]
+    assert response.status == 400 and "answers canaries alone" in said["error"]["message"]
 
 
 async def test_the_desk_needs_the_key(keyed: str, session: aiohttp.ClientSession) -> None:

@@ -215,8 +215,8 @@ _CANNED = {
 }
 
 
-_NO_CANARY = Fault(
-    reason=FaultReason.PERMISSION,
+_NO_CANARY = Fault(  # a 403 would have the gateway set our credential aside: CLIProxyAPI does so for half an hour
+    reason=FaultReason.BAD_REQUEST,
     message="this mirror answers canaries alone: the ask holds no mark of theirs (cnry- and ten letters)",
 )
 
