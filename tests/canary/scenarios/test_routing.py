@@ -67,3 +67,8 @@ def test_all_that_is_known_is_told():
 
 def test_a_fault_keeps_its_name():
     assert play(SCENARIO, lambda step: error(step, 429, "slow down"))[0].reason == "rate_limited"
+
+
+def test_the_upstreams_name_is_as_good_where_it_is_known():
+    assert play(SCENARIO, answering("mirror/healthy"), model="loop-1", upstream="mirror/healthy")[0].outcome == "pass"
+    assert play(SCENARIO, answering("other"), model="loop-1", upstream="mirror/healthy")[0].reason == "other_model"

@@ -128,7 +128,7 @@ def _model(case: Case, params: Params, model: str) -> Finding | str:
         return ""
     if not model:
         return "the answer names no model"
-    if _fits(model, wanted) if wanted else same_model(case.model, model):
+    if _fits(model, wanted) if wanted else any(same_model(name, model) for name in (case.model, case.upstream) if name):
         return ""
     return failed(Reason.OTHER_MODEL, Domain.ROUTING, f"{model} answered, expected {_or(wanted) or case.model}")
 
