@@ -1,5 +1,6 @@
 """Covers canary/scenarios/loopback: every arrow of the core passes, every reason is reached, and lawful ways pass."""
 
+import json
 import random
 import socket
 from collections.abc import Callable
@@ -133,12 +134,18 @@ UPSTREAM: list[tuple[str, str, Callable[[m.Ask], m.Ask], Domain]] = [
      Domain.TRANSLATION),
     ("image_lost", "image/png 69 bytes → image/png 3 bytes", parts(m.Image, lambda image: replace(image, data="AAAA")),
      Domain.TRANSLATION),
+    ("image_lost", "image/png 69 bytes (sha256 d97ab539a604) → image/png 69 bytes (sha256 5038b93cb61a)",
+     parts(m.Image, lambda image: replace(image, data=image.data.replace("VR42m", "VR42n"))), Domain.TRANSLATION),
+    ("image_lost", "image/png 69 bytes (sha256 d97ab539a604) → image/png 69 bytes (no base64)",
+     parts(m.Image, lambda image: replace(image, data=image.data.replace("/", "_"))), Domain.TRANSLATION),
     ("image_lost", "→ its base64 as text", parts(m.Image, lambda image: m.Text(image.data)), Domain.TRANSLATION),
     ("image_lost", "→ image/jpeg 69 bytes", parts(m.Image, lambda image: replace(image, media_type="image/jpeg")),
      Domain.TRANSLATION),
     ("document_lost", "application/pdf 77 bytes → missing", parts(m.Document, lambda it: None), Domain.TRANSLATION),
     ("document_lost", "application/pdf 77 bytes → an image of application/pdf 77 bytes",
      parts(m.Document, lambda it: m.Image(data=it.data, media_type=it.media_type)), Domain.TRANSLATION),
+    ("document_lost", "→ its base64 in a block `file` that cannot be read", parts(m.Document, lambda it: m.Opaque(
+        "openai_chat", {"type": "file", "file": {"filename": "page.pdf", "file_data": it.data}})), Domain.TRANSLATION),
     ("call_lost", "calls[0]: read_page (call_cnry01) → missing", parts(m.ToolCall, lambda call: None),
      Domain.TRANSLATION),
     ("call_lost", "calls[0].name: read_page → read-page",
@@ -161,6 +168,8 @@ UPSTREAM: list[tuple[str, str, Callable[[m.Ask], m.Ask], Domain]] = [
      tools(lambda it: replace(it, schema=without(it.schema, "enum"))), Domain.TRANSLATION),
     ("tool_added", "tools.search: nothing → a tool",
      lambda ask: replace(ask, tools=(*ask.tools, m.Tool("search", "", {}))), Domain.POLICY),
+    ("tool_added", "tools.image_generation: nothing → a tool of the provider's own", lambda ask: replace(
+        ask, tools=(*ask.tools, m.Opaque("openai_responses", {"type": "image_generation"}))), Domain.POLICY),
     ("choice_changed", "tool_choice: required → auto", lambda ask: replace(ask, tool_choice=None), Domain.TRANSLATION),
     ("choice_changed", "parallel_tool_calls: false → nothing",
      lambda ask: replace(ask, parallel_tool_calls=None), Domain.TRANSLATION),
@@ -174,7 +183,7 @@ UPSTREAM: list[tuple[str, str, Callable[[m.Ask], m.Ask], Domain]] = [
      turns(lambda all: (*all, m.Message("assistant", (m.Text("Hm"),)))), Domain.TRANSLATION),
     ("limit_changed", "max_tokens: 64 → 4096", lambda ask: replace(ask, max_tokens=4096), Domain.POLICY),
     ("limit_changed", "max_tokens: 64 → nothing", lambda ask: replace(ask, max_tokens=None), Domain.POLICY),
-    ("stop_changed", "stop: END, \n\nHuman: → nothing", lambda ask: replace(ask, stop=()), Domain.TRANSLATION),
+    ("stop_changed", 'stop: ["END","\\n\\nHuman:"] → nothing', lambda ask: replace(ask, stop=()), Domain.TRANSLATION),
     ("model_changed", "model: mirror/healthy → other", lambda ask: replace(ask, model="other"), Domain.ROUTING),
     ("thinking_changed", "thinking: high → missing", lambda ask: replace(ask, thinking=None), Domain.TRANSLATION),
     ("thinking_changed", "thinking: none → high",
@@ -247,6 +256,81 @@ def test_what_the_client_gets(reason, words, by):
     finding, _ = play(replied(by), Params(asks=("plain",), faults=()))
     assert (finding.reason, finding.fault_domain) == (reason, Domain.TRANSLATION)
     assert words in finding.detail
+
+
+def test_calls_without_ids_are_told_apart_by_what_they_say():
+    def mixed(reply: m.Reply) -> m.Reply:
+        text, *calls = reply.content
+        return replace(reply, content=(text, *calls[::-1])) if calls else reply
+
+    only = Params(asks=("plain",), replies=("calls",), faults=())
+    finding, _ = play(replied(mixed), only, dialect="gemini")
+    assert finding.reason == "order_changed"
+    assert finding.detail.startswith('calls: answer.calls: read_page {"page":1234')
+    finding, _ = play(replied(lambda it: replace(it, content=it.content[:1] + it.content[2:])), only, dialect="gemini")
+    assert finding.reason == "call_lost"
+    assert finding.detail.startswith('calls: answer.calls[0]: read_page {"page":1234')
+    assert finding.detail.endswith(" → missing")
+
+
+def gemini_seen(by: Callable[[bytes], bytes]) -> Callable[[Send], Exchange]:
+    """A gateway that sends a Gemini provider what `by` makes of our own request."""
+
+    def answer(step: Send) -> Exchange:
+        request = DIALECTS["gemini"].write_ask(step_ask(step), step.profile)
+        ask = DIALECTS["gemini"].read_ask(by(request.body), request.path)
+        seen = Seen(dialect="gemini", model=ask.model, stream=False, ask=ask, body=request.body)
+        return replace(sound(step), upstream=(seen,))
+
+    return answer
+
+
+def test_a_result_that_is_named_after_its_call_is_bound_to_none():
+    """As CLIProxyAPI sends what Messages clients say: without ids, and the id where the function's name is due."""
+
+    def nameless(body: bytes) -> bytes:
+        said = without(json.loads(body), "id")
+        for content in said["contents"]:
+            for part, id in zip(content["parts"], ("call_cnry01", "call_cnry02"), strict=False):
+                if "functionResponse" in part:
+                    part["functionResponse"]["name"] = id
+        return json.dumps(said).encode()
+
+    finding, _ = play(
+        gemini_seen(nameless), Params(asks=("plain", "calls"), replies=(), faults=()), dialect="anthropic_messages"
+    )
+    assert finding.reason == "id_changed"
+    assert finding.detail == (
+        "calls: messages[2].results[0].name: read_page → call_cnry01; "
+        "calls: messages[2].results[1].name: note → call_cnry02"
+    )
+
+
+def test_an_enum_in_words_beside_itself_is_no_change():
+    def hinted(words: str) -> Callable[[m.Ask], m.Ask]:
+        def bend(tool: m.Tool) -> m.Tool:
+            schema = json.loads(json.dumps(tool.schema))
+            if form := schema["properties"].get("form"):
+                form["description"] = words
+            return replace(tool, schema=schema)
+
+        return tools(bend)
+
+    only = Params(asks=("plain", "tools"), replies=(), faults=())
+    assert play(bent(hinted("Allowed: text, image")), only)[0].outcome is Outcome.PASS
+    finding, _ = play(bent(hinted("Allowed: text")), only)
+    assert finding.detail == "tools: tools.read_page.schema.properties.form.description: nothing → Allowed: text"
+
+
+def test_an_error_in_a_results_own_words_is_still_told():
+    def worded(part: m.ToolResult) -> m.ToolResult:
+        (text,) = part.content
+        said = json.dumps({"error" if part.is_error else "output": text.text}, ensure_ascii=False)
+        return replace(part, content=(m.Text(said),), is_error=None)
+
+    only = Params(asks=("plain", "calls"), replies=(), faults=())
+    finding, _ = play(bent(parts(m.ToolResult, worded)), only, dialect="gemini")
+    assert finding.outcome is Outcome.PASS, finding.detail
 
 
 def test_a_stream_out_of_its_laws():
@@ -501,6 +585,27 @@ def test_a_gateway_without_loopback_has_no_such_case():
     text = "gateways: {a: {kind: openai-compatible, url: 'http://127.0.0.1:1', models: [m]}}\n"
     config = load(text, known(definitions), file="t", environ={}, read_file=str)
     assert not [each for each in cases(config, read_settings(None, {}).binding, Wanted()) if each.canary == "loopback"]
+
+
+def test_every_door_is_tried_in_every_dialect():
+    text = """
+        gateways:
+          home:
+            kind: openai-compatible
+            url: http://h
+            dialects: [openai_chat, gemini]
+            models: [m]
+            loopback: {model: loop/chat, upstream: mirror/healthy, doors: {gemini: loop/gemini}}
+        mirror: {url: http://h, key: "${KEY}"}
+        """
+    definitions, _ = shipped()
+    config = load(text, known(definitions), file="t", environ={"KEY": KEY}, read_file=str)
+    found = cases(config, read_settings(None, {}).binding, Wanted(canaries=("loopback",)))
+    assert {(each.model, each.dialect, each.mirror, each.upstream) for each in found} == {
+        (model, dialect, "loopback", "mirror/healthy")
+        for model in ("loop/chat", "loop/gemini")
+        for dialect in ("openai_chat", "gemini")
+    }
 
 
 def test_the_embedded_default_has_one_by_nature():

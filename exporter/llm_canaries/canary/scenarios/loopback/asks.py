@@ -149,7 +149,7 @@ ASKS: Mapping[str, Make] = {
     "result_document": _result_document,
     "user_images": _user(_image(0), Text("and"), _image(1)),
     "user_document": _user(_document()),
-    "thinking_high": _thinking(effort="high"),
+    "thinking_high": _thinking(mode="adaptive", effort="high"),  # in Messages an effort alone asks for no thoughts
     "thinking_off": _thinking(mode="disabled"),
     "thoughts": _thoughts,
     "limits": _limits,

@@ -1,5 +1,6 @@
 """Tool calls held against each other: ids, names, order, and arguments digit by digit."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from llm_canaries.canary.scenarios.loopback.reasons import MISSING, NOTHING, Difference, Reason, shown
@@ -11,6 +12,9 @@ Differences = Iterator[Difference]
 
 def calls_differ(where: str, before: Sequence[ToolCall], after: Sequence[ToolCall], *, ids: bool = True) -> Differences:
     """The differences of the calls of one turn; without `ids` the dialect may leave them out, or make its own."""
+    if not ids and Counter(map(_said, after)) <= Counter(map(_said, before)):
+        yield from _rearranged(where, before, after)
+        return
     ours, theirs = [call.id for call in before], [call.id for call in after]
     if ids and ours != theirs and sorted(ours) == sorted(theirs):
         yield Difference(Reason.ORDER_CHANGED, f"{where}.calls", ", ".join(ours), ", ".join(theirs))
@@ -32,6 +36,21 @@ def calls_differ(where: str, before: Sequence[ToolCall], after: Sequence[ToolCal
             )
     for at in range(len(before), len(after)):
         yield Difference(Reason.CALL_LOST, f"{where}.calls[{at}]", NOTHING, f"{after[at].name} ({after[at].id})")
+
+
+def _rearranged(where: str, before: Sequence[ToolCall], after: Sequence[ToolCall]) -> Differences:
+    """The differences of calls that nothing tells apart but what they say, where all that came had been made."""
+    ours, theirs = list(map(_said, before)), list(map(_said, after))
+    for at, call in enumerate(before):
+        if ours[at] not in theirs:
+            yield Difference(Reason.CALL_LOST, f"{where}.calls[{at}]", f"{call.name} {shown(call.arguments)}", MISSING)
+    if [each for each in ours if each in theirs] != theirs:
+        told = ["; ".join(f"{call.name} {shown(call.arguments)}" for call in calls) for calls in (before, after)]
+        yield Difference(Reason.ORDER_CHANGED, f"{where}.calls", *told)
+
+
+def _said(call: ToolCall) -> tuple[str, bytes | str]:
+    return call.name, _canonical(call.arguments)
 
 
 def arguments_differ(before: str, after: str) -> bool:

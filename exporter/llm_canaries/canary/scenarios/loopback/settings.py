@@ -5,7 +5,7 @@ from typing import Any
 
 from llm_canaries.canary.scenarios.loopback.reasons import MISSING, NOTHING, Difference, Reason, shown
 from llm_canaries.wire.json import encode
-from llm_canaries.wire.message import Ask, Thinking, Tool, ToolChoice
+from llm_canaries.wire.message import Ask, Opaque, Thinking, Tool, ToolChoice
 from llm_canaries.wire.thinking import level_of
 
 Differences = Iterator[Difference]
@@ -39,6 +39,13 @@ def _tools_differ(due: Ask, came: Ask) -> Differences:
         yield from _schema_differs(f"tools.{name}.schema", _plain(tool.schema), _plain(other.schema))
     for name in theirs.keys() - ours.keys():
         yield Difference(Reason.TOOL_ADDED, f"tools.{name}", NOTHING, "a tool")
+    for name in _own_tools(came) - _own_tools(due):
+        yield Difference(Reason.TOOL_ADDED, f"tools.{name}", NOTHING, "a tool of the provider's own")
+
+
+def _own_tools(ask: Ask) -> set[str]:
+    """The kinds of tools that a provider runs itself, such as `image_generation`."""
+    return {str(tool.block.get("type") or "unnamed") for tool in ask.tools if isinstance(tool, Opaque)}
 
 
 def _plain(schema: Mapping[str, Any] | None) -> Any:
@@ -65,17 +72,29 @@ def _resolved(node: Any, definitions: Mapping[str, Any], depth: int) -> Any:
 
 
 def _schema_differs(where: str, before: Any, after: Any) -> Differences:
-    """What a schema says that another does not; to forbid more arguments than were named is a lawful addition."""
+    """What a schema says that another does not.
+
+    To forbid more arguments than were named is a lawful addition, and so is to say in words which values are allowed.
+    """
     if isinstance(before, dict) and isinstance(after, dict):
         for key, value in before.items():
             if key not in after and value not in ([], {}):
                 yield Difference(Reason.TOOL_CHANGED, f"{where}.{key}", _brief(value), MISSING)
-            elif key in after:
+            elif key in after and not (key == "description" and _hinted(before, after)):
                 yield from _schema_differs(f"{where}.{key}", value, after[key])
         for key in after.keys() - before.keys() - {"additionalProperties", "required", "properties", "type"}:
+            if key == "description" and _hinted(before, after):
+                continue
             yield Difference(Reason.TOOL_CHANGED, f"{where}.{key}", NOTHING, _brief(after[key]))
     elif before != after:
         yield Difference(Reason.TOOL_CHANGED, where, _brief(before), _brief(after))
+
+
+def _hinted(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether a description says the values of its `enum` after the words that it had, for models that read no enum."""
+    said, words, allowed = str(before.get("description", "")), str(after["description"]), before.get("enum")
+    hint = words.removeprefix(said)
+    return isinstance(allowed, list) and words.startswith(said) and all(str(value) in hint for value in allowed)
 
 
 def _brief(value: Any) -> str:
@@ -107,7 +126,8 @@ def _limits_differ(asked: Ask, due: Ask, came: Ask) -> Differences:
     if asked.max_tokens is not None and wanted != got and not raised:
         yield Difference(Reason.LIMIT_CHANGED, "max_tokens", shown(wanted), shown(got))
     if due.stop != came.stop:
-        yield Difference(Reason.STOP_CHANGED, "stop", ", ".join(due.stop) or NOTHING, ", ".join(came.stop) or NOTHING)
+        said = (encode(list(ask.stop)).decode() if ask.stop else NOTHING for ask in (due, came))
+        yield Difference(Reason.STOP_CHANGED, "stop", *said)
 
 
 def _thinking_differs(asked: Thinking, due: Thinking, came: Thinking | None, dialect: str) -> Differences:

@@ -5,11 +5,12 @@ turn: a dialect whose results hold no pictures has them stand there, with a line
 (protocols.md A1 and D; H1, row "images").
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from llm_canaries.wire.message import Ask, Document, Image, Message, Part, Text, Thought, ToolCall, ToolResult
+from llm_canaries.wire.json import encode_text
+from llm_canaries.wire.message import Ask, Document, Image, Message, Opaque, Part, Text, Thought, ToolCall, ToolResult
 
 
 class Placed(Struct, frozen=True):
@@ -25,11 +26,22 @@ class Placed(Struct, frozen=True):
         return type(self.part), self.part.data, self.part.url
 
 
+class Unread(Struct, frozen=True):
+    """A block that our reader makes nothing of: its type, and all of it as JSON."""
+
+    kind: str
+    text: str
+
+
 class Returned(Struct, frozen=True):
-    """The result of a call: its words, whether it is an error, and where it stands."""
+    """The result of a call: its words, whether it is an error, and where it stands.
+
+    `name` is the function's: the one that the result says, else that of its call.
+    """
 
     where: str
     call: str
+    name: str
     words: str
     is_error: bool | None
     held: bool
@@ -45,6 +57,7 @@ class Turn(Struct, frozen=True, kw_only=True):
     calls: tuple[ToolCall, ...] = ()
     thoughts: tuple[Thought, ...] = ()
     results: tuple[Returned, ...] = ()
+    unread: tuple[Unread, ...] = ()
 
 
 def system_of(ask: Ask) -> tuple[str, ...]:
@@ -55,10 +68,11 @@ def system_of(ask: Ask) -> tuple[str, ...]:
 def turns_of(ask: Ask) -> list[Turn]:
     """The turns of `ask` without its system messages."""
     turns: list[Turn] = []
+    names = {part.id: part.name for each in ask.messages for part in each.content if isinstance(part, ToolCall)}
     for at, message in enumerate(ask.messages):
         if message.role == "system":
             continue
-        turn = _turn(message, f"messages[{at}]")
+        turn = _turn(message, f"messages[{at}]", names)
         before = turns[-1] if turns else None
         if before is not None and (before.role == turn.role or (before.role, turn.role) == ("tool", "user")):
             turns[-1] = _joined(before, turn)
@@ -72,7 +86,7 @@ def squeezed(text: str) -> str:
     return "".join(text.split())
 
 
-def _turn(message: Message, where: str) -> Turn:
+def _turn(message: Message, where: str, names: Mapping[str, str]) -> Turn:
     results, media, words = list[Returned](), list[Placed](), list[str]()
     number = 0
     for at, part in enumerate(message.content):
@@ -81,7 +95,8 @@ def _turn(message: Message, where: str) -> Turn:
             place, number = f"{where}.results[{number}]", number + 1
             own = [Placed(f"{place}.parts[{n}]", each, part.id) for n, each in _media(part.content)]
             media += own
-            results.append(Returned(place, part.id, _words(part.content), part.is_error, bool(own)))
+            name = str(part.extra.get("name", names.get(part.id, "")))
+            results.append(Returned(place, part.id, name, _words(part.content), part.is_error, bool(own)))
         elif isinstance(part, Image | Document):
             media.append(Placed(place, part))
         elif isinstance(part, Text):
@@ -94,7 +109,16 @@ def _turn(message: Message, where: str) -> Turn:
         calls=tuple(part for part in message.content if isinstance(part, ToolCall)),
         thoughts=tuple(part for part in message.content if isinstance(part, Thought)),
         results=tuple(results),
+        unread=tuple(_unread(message.content)),
     )
+
+
+def _unread(parts: Sequence[Part]) -> Iterator[Unread]:
+    for part in parts:
+        if isinstance(part, Opaque):
+            yield Unread(str(part.block.get("type", "unnamed")), encode_text(part.block))
+        elif isinstance(part, ToolResult):
+            yield from _unread(part.content)
 
 
 def _joined(one: Turn, two: Turn) -> Turn:
@@ -106,6 +130,7 @@ def _joined(one: Turn, two: Turn) -> Turn:
         calls=one.calls + two.calls,
         thoughts=one.thoughts + two.thoughts,
         results=one.results + two.results,
+        unread=one.unread + two.unread,
     )
 
 
