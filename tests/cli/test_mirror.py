@@ -14,7 +14,8 @@ import yaml
 from click.testing import CliRunner
 
 from llm_canaries.cli.main import main
-from llm_canaries.cli.provider_blocks import BLOCKS
+from llm_canaries.cli.provider_blocks import BLOCKS, printed
+from llm_canaries.wire.dialects import DIALECTS
 
 KEY = "mk-planted-0123456789"
 CONFIG = """
@@ -122,7 +123,28 @@ def test_a_block_can_be_pasted_and_says_what_to_write_beside_it(name):
     assert "http://127.0.0.1:9999" in body and "{{" not in body
     said = yaml.safe_load(body)
     assert BLOCKS[name].upstream in json.dumps(said)
-    beside = "\n".join(line.lstrip("#/ ") for line in comments if "loopback:" in line or "mirror: {url" in line)
-    beside = yaml.safe_load(beside)
-    assert beside["gateways"]["NAME"]["loopback"] == {"model": BLOCKS[name].loopback, "upstream": BLOCKS[name].upstream}
+    at = next(at for at, line in enumerate(comments) if line.endswith("And in canaries.yml:"))
+    beside = yaml.safe_load("\n".join(line.removeprefix("#").removeprefix("//") for line in comments[at + 1 :]))
+    loop = beside["gateways"]["NAME"]["loopback"]
+    assert (loop["model"], loop["upstream"]) == (BLOCKS[name].loopback, BLOCKS[name].upstream)
+    assert loop.get("doors", {}) == BLOCKS[name].doors
     assert beside["mirror"] == {"url": "http://127.0.0.1:9999", "key": "${MIRROR_KEY}"}
+
+
+def test_cliproxyapi_gets_a_door_in_every_dialect_that_sets_nothing_aside():
+    said = yaml.safe_load(printed("cliproxyapi", "http://127.0.0.1:9878"))
+    kinds = {
+        "openai-compatibility": "http://127.0.0.1:9878/v1",  # it adds /chat/completions
+        "codex-api-key": "http://127.0.0.1:9878/v1",  # /responses
+        "claude-api-key": "http://127.0.0.1:9878",  # /v1/messages
+        "gemini-api-key": "http://127.0.0.1:9878",  # /v1beta/models/…
+    }
+    assert set(said) == set(kinds)
+    asked = set()
+    for kind, (entry,) in said.items():
+        assert (entry["base-url"], entry["disable-cooling"], entry["request-retry"]) == (kinds[kind], True, 0)
+        (model,) = entry["models"]
+        assert model["name"] == "mirror/healthy"
+        asked.add(f"{entry['prefix']}/{model['alias']}")
+    assert asked == {BLOCKS["cliproxyapi"].loopback, *BLOCKS["cliproxyapi"].doors.values()}
+    assert set(BLOCKS["cliproxyapi"].doors) == set(DIALECTS) - {"openai_chat"}

@@ -30,7 +30,7 @@ GOOD = [
     CORE + "canaries: []",
     CORE + "mirror: {listen: '127.0.0.1:9878', key: '${KEY}'}",
     "gateways: {home: {kind: openai-compatible, url: http://h, models: [a], loopback: {model: b, upstream: c, "
-    "vision: false, thinking: true}}}\nmirror: {url: http://h, key: '${KEY}'}",
+    "doors: {anthropic_messages: d}, vision: false, thinking: true}}}\nmirror: {url: http://h, key: '${KEY}'}",
 ]
 
 BAD = [

@@ -22,6 +22,13 @@ def test_a_gateway_that_reaches_the_mirror(read):
     assert "sk-planted-1" in secrets_of(config) and "planted" not in repr(config)
 
 
+def test_a_gateway_with_several_doors_to_the_mirror(read, told):
+    text = HOME.replace("healthy}", "healthy, doors: {anthropic_messages: loop/m, openai_chat: loop/healthy}}") + LISTEN
+    assert read(text).gateways["home"].loopback.models == ("loop/healthy", "loop/m")
+    (line,) = told(text.replace("anthropic_messages:", "google:"))
+    assert "`google` is not a known dialect" in line
+
+
 def test_an_embedded_gateway_with_providers_may_reach_it_too(read):
     text = "gateways: {core: {kind: embedded, models: [m], providers: {p: {url: 'http://h'}}, loopback: {model: m}}}\n"
     assert read(text + "mirror: {url: 'http://127.0.0.1:9878', key: '${KEY}'}\n").mirror.url == "http://127.0.0.1:9878"

@@ -102,7 +102,7 @@ def _cells(
         if not fits(model.id, canary.models or definition.models):
             continue
         own = binding.kind_dialects[config.kind]
-        looped = loop is not None and loop.model == model.id  # free of tokens, and there to test the translation
+        looped = loop is not None and model.id in loop.models  # free of tokens, and there to test the translation
         spoken = config.dialects or own if looped else _spoken(config, model.id, binding)
         for dialect in canary.dialects or definition.dialects:
             if dialect not in spoken:
@@ -120,7 +120,7 @@ def _cells(
                     params=params,
                     profile=profile,
                     facts=_facts(model, profile),
-                    upstream=(loop.upstream or "") if loop is not None and loop.model == model.id else "",
+                    upstream=(loop.upstream or "") if loop is not None and model.id in loop.models else "",
                     dialect_certain=config.dialects is not None or config.kind == "embedded",
                     deployed=config.kind in binding.deployed,
                     twin="" if looped else config.twin or "",
@@ -177,17 +177,18 @@ def _models(
 
 
 def _looped(config: GatewayConfig, patterns: tuple[str, ...]) -> list[ModelConfig]:
-    """The one model that leads to our mirror, if it is wanted."""
+    """The models that lead to our mirror, those that are wanted."""
     loop = loops(config)
-    if loop is None or not _matches(loop.model, patterns):
+    if loop is None:
         return []
-    return [ModelConfig(id=loop.model, vision=loop.vision, thinking=loop.thinking)]
+    wanted = [model for model in loop.models if _matches(model, patterns)]
+    return [ModelConfig(id=model, vision=loop.vision, thinking=loop.thinking) for model in wanted]
 
 
 def _mirror(config: GatewayConfig, model: str) -> Literal["", "built-in", "loopback"]:
     if config.kind == "embedded" and config.providers is None:
         return "built-in"
-    return "loopback" if config.loopback is not None and config.loopback.model == model else ""
+    return "loopback" if config.loopback is not None and model in config.loopback.models else ""
 
 
 def _definition(canary: CanaryConfig, binding: Binding) -> Definition:

@@ -114,7 +114,7 @@ def _twins(config: Config, cases: Sequence[Case], prices: Prices) -> list[str]:
 def _looped(config: Config, case: Case) -> bool:
     """Whether our own mirror answers the case, behind its gateway: it costs requests and no tokens."""
     loop = config.gateways[case.gateway].loopback
-    return loop is not None and loop.model == case.model
+    return loop is not None and case.model in loop.models
 
 
 def dollars_of_run(case: Case, prices: Prices) -> float | None:

@@ -10,7 +10,10 @@ from msgspec import Struct
 
 
 class Block(Struct, frozen=True, kw_only=True):
-    """`paste` says where `text` goes; `loopback` is the model id to ask the gateway for, `upstream` the mirror's."""
+    """`paste` says where `text` goes; `loopback` is the model id to ask the gateway for, `upstream` the mirror's.
+
+    `doors` are further ones, by the dialect in which the gateway then asks the mirror.
+    """
 
     help: str
     comment: str
@@ -18,6 +21,7 @@ class Block(Struct, frozen=True, kw_only=True):
     text: str
     loopback: str
     upstream: str = "mirror/healthy"
+    doors: Mapping[str, str] = {}
 
 
 BLOCKS: Mapping[str, Block] = {
@@ -25,25 +29,58 @@ BLOCKS: Mapping[str, Block] = {
         help="CLIProxyAPI v6 and v7, and its forks",
         comment="#",
         paste=(
-            "Paste into config.yaml, into the `openai-compatibility` that is there if there is one. CLIProxyAPI reads "
+            "Paste into config.yaml; where one of these lists is there already, add the entry to it. CLIProxyAPI reads "
             "no environment variables; this puts the key in:\n"
             "canaries mirror --print-config cliproxyapi | grep -v '^#' | envsubst '$MIRROR_KEY'\n"
-            "`thinking` and `input-modalities` say that the model reasons and sees, as those that matter do. After "
-            "scripted faults it is set aside for a while, unless `disable-cooling: true`: `canaries explain cooling`."
+            "Each list is a door of its own: what CLIProxyAPI asks of Chat Completions, Responses, Messages and Gemini "
+            "providers goes through other translators. Keep those that you need. `thinking` and `input-modalities` say "
+            "that the model reasons and sees, as those that matter do. Without `disable-cooling` the faults that "
+            "canaries script would set the mirror's credential aside, and `request-retry` would try them again."
         ),
         text="""\
 openai-compatibility:
   - name: "mirror"
     prefix: "loop"
     base-url: "{url}/v1"
+    disable-cooling: true
+    request-retry: 0
     api-key-entries: [{{api-key: "${{MIRROR_KEY}}"}}]
     models:
       - name: "mirror/healthy"
         alias: "healthy"
         input-modalities: [text, image]
         thinking: {{levels: [none, low, medium, high]}}
+codex-api-key:
+  - api-key: "${{MIRROR_KEY}}"
+    prefix: "loop"
+    base-url: "{url}/v1"
+    disable-cooling: true
+    request-retry: 0
+    models: [{{name: "mirror/healthy", alias: "healthy-responses", thinking: {{levels: [none, low, medium, high]}}}}]
+claude-api-key:
+  - api-key: "${{MIRROR_KEY}}"
+    prefix: "loop"
+    base-url: "{url}"
+    disable-cooling: true
+    request-retry: 0
+    models: [{{name: "mirror/healthy", alias: "healthy-messages", thinking: {{levels: [none, low, medium, high]}}}}]
+gemini-api-key:
+  - api-key: "${{MIRROR_KEY}}"
+    prefix: "loop"
+    base-url: "{url}"
+    disable-cooling: true
+    request-retry: 0
+    models:
+      - name: "mirror/healthy"
+        alias: "healthy-gemini"
+        thinking: {{min: 1, max: 32768, zero-allowed: true, dynamic-allowed: true}}
 """,
         loopback="loop/healthy",
+        doors={
+            "openai_responses": "loop/healthy-responses",
+            "anthropic_messages": "loop/healthy-messages",
+            "gemini": "loop/healthy-gemini",
+        },
     ),
     "litellm": Block(
         help="LiteLLM's proxy",
@@ -101,21 +138,24 @@ gateways:
         help="claude-code-fallback, a Worker in front of Anthropic",
         comment="#",
         paste=(
-            "Its providers are set as a whole: GET /admin/config, add this one to the list, and POST it back. This "
-            "puts the key in:\n"
-            "canaries mirror --print-config claude-code-fallback | grep -v '^#' | envsubst '$MIRROR_KEY'\n"
-            'Give the gateway in canaries.yml `headers: {x-ccf-debug-skip-anthropic: "1"}`, or Anthropic is asked '
-            "first, and `dialects: [anthropic_messages]`. Every failure of a provider counts for its breaker there: "
-            "leave faults out with `params: {faults: [stream_error, stream_cut]}`."
+            "Give the loop-back a Worker of its own. claude-code-fallback tries its providers in order, whatever the "
+            "model: in the one that people use, canaries would go to their providers first, and people to the mirror, "
+            "and each time a breaker there counts a failure. With the mirror alone no breaker opens.\n"
+            "This sets its providers, and leaves Anthropic out:\n"
+            "canaries mirror --print-config claude-code-fallback | grep -v '^#' | envsubst '$MIRROR_KEY' |\n"
+            '  curl -H "Authorization: Bearer $ADMIN_TOKEN" --data @- $WORKER/admin/config\n'
+            'curl -H "Authorization: Bearer $ADMIN_TOKEN" --data \'{"disabled":true}\' $WORKER/admin/anthropic-status\n'
+            "In canaries.yml the gateway has `dialects: [anthropic_messages]`, and where clients need a token "
+            "`headers: {x-ccf-api-key: ${TOKEN}}`."
         ),
         text="""\
-{{
+[{{
   "name": "mirror",
   "baseUrl": "{url}/v1/messages",
   "apiKey": "${{MIRROR_KEY}}",
   "format": "anthropic",
   "modelMapping": {{"loop-healthy": "mirror/healthy"}}
-}}
+}}]
 """,
         loopback="loop-healthy",
     ),
@@ -129,7 +169,13 @@ def printed(name: str, url: str) -> str:
         *(line for paragraph in block.paste.splitlines() for line in wrap(paragraph, 110)),
         "",
         "And in canaries.yml:",
-        f"  gateways: {{NAME: {{loopback: {{model: \"{block.loopback}\", upstream: {block.upstream}}}}}}}",
+        "  gateways:",
+        "    NAME:",
+        "      loopback:",
+        f"        model: \"{block.loopback}\"",
+        f"        upstream: {block.upstream}",
+        *(["        doors:"] if block.doors else []),
+        *(f"          {dialect}: {model}" for dialect, model in block.doors.items()),
         f"  mirror: {{url: \"{url}\", key: \"${{MIRROR_KEY}}\"}}   # or `listen:` in place of `url:`",
     ]
     head = "".join(f"{block.comment} {line}".rstrip() + "\n" for line in notes)

@@ -5,21 +5,29 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from llm_canaries.config.problems import Path, Problems, quoted
-from llm_canaries.config.shape import Shape
+from llm_canaries.config.shape import DialectName, Shape
 from llm_canaries.config.values import Bool, Line, Listen, Secret, Url
 
 Data = Mapping[str, object]
 
 
 class LoopbackConfig(Shape):
-    """The model id by which a gateway reaches our mirror, and what the gateway makes of it; None is "not known"."""
+    """The model ids by which a gateway reaches our mirror, and what the gateway makes of them; None is "not known"."""
 
     model: Line = Field(description="the model id that the gateway sends on to the mirror")
+    doors: Mapping[DialectName, Line] = Field(
+        default={}, description="further ones, by the dialect in which the gateway asks the mirror: `dialect: model`"
+    )
     upstream: Line | None = Field(default=None, description="the model id that the mirror is then asked for")
     vision: Bool | None = Field(default=None, description="`false` where the gateway takes it for a text-only model")
     thinking: Bool | None = Field(
         default=None, description="`false` where the gateway takes it for a model that cannot reason"
     )
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """All model ids that lead to the mirror, each once."""
+        return tuple(dict.fromkeys((self.model, *self.doors.values())))
 
 
 class MirrorConfig(Shape):

@@ -48,14 +48,14 @@ class Assembly(Struct, frozen=True, kw_only=True):
     mirrored: frozenset[str]
     wrong_keys: Mapping[str, proxy.Gateway]
     own_mirror: Mirrored | None
-    loops: Mapping[str, str]
+    loops: Mapping[str, Collection[str]]
     loop_mirror: Mirrored | None
 
     def mirror_behind(self, gateway: str, model: str) -> Mirrored | None:
-        """Our mirror, where `model` leads to it through `gateway`; the model of its `loopback` does."""
+        """Our mirror, where `model` leads to it through `gateway`; the models of its `loopback` do."""
         if gateway in self.mirrored:
             return self.own_mirror
-        return self.loop_mirror if self.loops.get(gateway) == model else None
+        return self.loop_mirror if model in self.loops.get(gateway, ()) else None
 
 
 async def assemble(
@@ -82,7 +82,7 @@ async def assemble(
         url = await stack.enter_async_context(serving(mirror, "127.0.0.1", 0))
         locked = await stack.enter_async_context(serving(Mirror(clock, secrets.token_hex()), "127.0.0.1", 0))
     session = await stack.enter_async_context(new_session())
-    loops = {name: each.loopback.model for name, each in chosen.items() if each.loopback is not None}
+    loops = {name: each.loopback.models for name, each in chosen.items() if each.loopback is not None}
     if loop_end is None:
         loop_end = LoopEnd(clock)
         stack.push_async_callback(loop_end.close)
