@@ -6,13 +6,18 @@ from contextlib import asynccontextmanager
 import pytest
 from bent_gateways import paired, proxied, settings_of
 from msgspec.structs import replace
+from plays import case
 
 from llm_canaries.canary.canary import Outcome
 from llm_canaries.canary.load import Wanted, cases
+from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.mirror.distortions import drop_images
+from llm_canaries.proxy.profiles import read_profiles
+from llm_canaries.service.attributing import looped_back
 from llm_canaries.service.gate import Order, gate
 from llm_canaries.service.mutants.bent import Bent, Whole
 from llm_canaries.service.mutants.core import CORE_MUTANTS
+from llm_canaries.service.providers import spoken_by
 from llm_canaries.wire.fault import Fault, FaultReason
 
 
@@ -215,3 +220,32 @@ async def test_the_way_to_our_own_mirror_is_evidence_as_well(clock, draw, unused
         (run,) = await gate(order, clock=clock, draw=draw, redact=str, report=lambda run: None)
     assert run.finding.because[-1] == sentence
     assert run.finding.because[1].startswith("to our own mirror, through home: ")
+
+
+DOORS = """
+gateways:
+  home:
+    kind: openai-compatible
+    url: http://h
+    models: [claude-sonnet-4-5]
+    loopback: {model: loop/chat, upstream: mirror/healthy, doors: {anthropic_messages: loop/messages}}
+    twin: direct
+  direct:
+    kind: embedded
+    models: [claude-sonnet-4-5]
+    providers:
+      one: {url: "http://h", profile: anthropic, models: ["claude-*"]}
+      two: {url: "http://h", profile: openai, models: ["gpt-*"]}
+mirror: {url: "http://h", key: key}
+"""
+
+
+def test_our_mirror_is_reached_by_the_door_for_the_dialect_of_the_cases_provider():
+    config = settings_of(DOORS).config
+    loop, profiles = config.gateways["home"].loopback, read_profiles()
+    spoken = {name: spoken_by(config.gateways["direct"], name, profiles) for name in ("claude-x", "gpt-x", "o-x")}
+    assert spoken["claude-x"] == ("anthropic_messages",) and len(spoken["gpt-x"]) == 2 and spoken["o-x"] == ()
+    its = case(SCENARIOS["known-good"], model="claude-x")
+    found = {name: looped_back(its, loop, each).model for name, each in spoken.items()}
+    assert found == {"claude-x": "loop/messages", "gpt-x": "loop/chat", "o-x": "loop/chat"}
+    assert looped_back(replace(its, model="loop/chat"), loop, ("anthropic_messages",)).model == "loop/chat"

@@ -18,8 +18,9 @@ from llm_canaries.canary.signs import direct_of, loop_of, sign_of, witnessed
 from llm_canaries.config.loopback import LoopbackConfig
 from llm_canaries.config.schema import Config
 from llm_canaries.gateways.table import KINDS
+from llm_canaries.proxy.profiles import read_profiles
 from llm_canaries.service.connectivity import Connectivity
-from llm_canaries.service.providers import serves
+from llm_canaries.service.providers import serves, spoken_by
 from llm_canaries.wire.profile import ModelFacts
 
 Replay = Callable[[Case, Any], Awaitable[Run | None]]
@@ -129,10 +130,10 @@ class Attributing:
         if repeat and direct_of(run, twins.get("direct")) is Direct.PASSED:
             await ask("again", f"once more at {case.gateway}", case, run.finding.memory)
         if "loopback" in scenario.compared and loop is not None:
-            behind = looped_back(case, loop)
-            if case.model != loop.model:  # else it was our own mirror that answered
+            behind, own = looped_back(case, loop, self._spoken(case)), case.model in loop.models
+            if not own:  # else it was our own mirror that answered
                 await ask("loop", f"to our own mirror, through {case.gateway}", behind)
-            if case.model == loop.model or loop_of(run, twins.get("loop")) is Loop.FAILED:
+            if own or loop_of(run, twins.get("loop")) is Loop.FAILED:
                 await ask("control", "at our own mirror, without any gateway", behind)
         direct, looped, again = witnessed(run, twins)
         kept = tuple(Twin(way, made) for way, made in twins.items())
@@ -142,6 +143,11 @@ class Attributing:
         """The twin of the case's gateway, where it leads the model anywhere."""
         name = self._config.gateways[case.gateway].twin
         return name if name is not None and serves(self._config.gateways[name], case.model) else None
+
+    def _spoken(self, case: Case) -> Sequence[str]:
+        """The dialects in which the case's provider can be asked, as far as the twin tells."""
+        name = self._config.gateways[case.gateway].twin
+        return () if name is None else spoken_by(self._config.gateways[name], case.model, read_profiles())
 
     def _note(self, run: Run) -> None:
         """Remembers the quickest answer of a gateway: what comes much sooner has not been to a provider."""
@@ -182,10 +188,15 @@ def _judged(run: Run, found: Witnesses, net: Net, quickest: float | None) -> Run
     return replace(run, finding=judged)
 
 
-def looped_back(case: Case, loop: LoopbackConfig) -> Case:
-    """The same case where our own mirror answers behind the gateway."""
+def looped_back(case: Case, loop: LoopbackConfig, spoken: Sequence[str] = ()) -> Case:
+    """The same case where our own mirror answers behind the gateway, by the door for its provider's dialect.
+
+    `spoken` are the dialects in which the provider can be asked: each has a translator of its own in a gateway.
+    """
     facts = ModelFacts(vision=loop.vision, thinking=loop.thinking)
-    return replace(case, model=loop.model, upstream=loop.upstream or "", mirror="loopback", facts=facts, twin="")
+    door = loop.doors.get(spoken[0]) if len(spoken) == 1 else None
+    model = case.model if case.model in loop.models else door or loop.model
+    return replace(case, model=model, upstream=loop.upstream or "", mirror="loopback", facts=facts, twin="")
 
 
 def _came_to(run: Run) -> str:

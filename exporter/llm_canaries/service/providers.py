@@ -23,6 +23,12 @@ def serves(config: GatewayConfig, model: str) -> bool:
     return bool(find(providers_of(config, unknown), model).routes)
 
 
+def spoken_by(config: GatewayConfig, model: str, profiles: Mapping[str, Profile]) -> tuple[str, ...]:
+    """The dialects in which an embedded gateway can ask the first provider of `model`; none where it has none."""
+    routes = find(providers_of(config, profiles), model).routes
+    return routes[0].provider.dialects if routes else ()
+
+
 def limits_of(config: GatewayConfig) -> Limits:
     """The limits of a gateway as transports take them."""
     own = config.limits
