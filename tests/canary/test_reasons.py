@@ -59,9 +59,10 @@ REASONS: dict[str, type[StrEnum]] = {
 }
 ELSEWHERE = {  # one word for one thing: the page is another's
     "tool_result_image": {"misbound"},
+    "thinking": {"reasoning_estimated"},
     "negotiation": {"no_list"},
     "onboarding": {"not_listed", "vanished", "no_list"},
-    "loopback": {"misbound", "call_lost", "result_lost", "arguments_changed"},
+    "loopback": {"misbound", "call_lost", "result_lost", "arguments_changed", "reasoning_estimated"},
 }
 REQUIRED = {"title", "means", "check", "do"}
 KEYS = REQUIRED | {"seen", "try"}

@@ -43,7 +43,7 @@ def chat(step, text="", *, status=200, usage=None, finish="stop", model="m", bod
     """The exchange of a chat answer, whole or streamed as the step asks."""
     assert isinstance(step, Send)
     if body is None and step.stream:
-        body = _stream(text, usage, finish, model)
+        body = _stream(text, usage, finish, model, message)
     elif body is None:
         choice = {"index": 0, "message": {"role": "assistant", "content": text} | message, "finish_reason": finish}
         said = {"id": "x", "object": "chat.completion", "created": 1, "model": model, "choices": [choice]}
@@ -85,10 +85,11 @@ def prompt(step):
     return step.ask.messages[0].content[0].text
 
 
-def _stream(text, usage, finish, model):
+def _stream(text, usage, finish, model, message):
     head = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": model}
+    delta = {"role": "assistant", "content": text} | message
     frames = [
-        head | {"choices": [{"index": 0, "delta": {"role": "assistant", "content": text}, "finish_reason": None}]},
+        head | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]},
         head | {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]},
     ]
     if usage is not None:

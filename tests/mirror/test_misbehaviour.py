@@ -158,6 +158,8 @@ CHECKS: dict[str, Check] = {
     "inflated-stream": Check(lambda g, b: output(b) == 100 * output(g), stream=True),
     "split-model": Check(lambda g, b: b.reply is not None and b.reply.model == "mirror/fallback", stream=True),
     "lost-reasoning": Check(lambda g, b: usage(b).reasoning is None and (usage(g).reasoning or 0) > 0, "think", True),
+    "estimated-reasoning": Check(lambda g, b: (usage(g).reasoning, usage(b).reasoning) == (200, 9)
+                                 and output(b) == output(g), "think"),
     "shrinking-usage": Check(lambda g, b: b'"output_tokens":5000' in opening(b) and output(b) == output(g),
                              stream=True, dialects=(MESSAGES,)),
     "double-usage": Check(lambda g, b: b.body.count(b'"usage":{') == 2 and usage(b) == usage(g), stream=True,

@@ -87,7 +87,7 @@ def test_a_control_that_anybody_fails_is_wrong():
 
 
 def proof(**fields):
-    sound = {"caught": [], "controls": Controls(10, {}, []), "figures": Figures(0, 40.0, 1.1), "without": ()}
+    sound = {"caught": [], "controls": Controls(10, {}, []), "figures": Figures(0, 40.0, 1.1)}
     return Proof(**(sound | fields))
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from llm_canaries.wire.event import Delta, End, Event, Finished, Head, UsageSeen
-from llm_canaries.wire.message import Finish, Usage
-from llm_canaries.wire.usage_laws import Law, Snapshots, broken_laws, snapshots
+from llm_canaries.wire.message import Finish, Reply, Text, Thought, Usage
+from llm_canaries.wire.usage_laws import Law, Snapshots, broken_laws, snapshots, unexplained_output
 
 
 @pytest.mark.parametrize(
@@ -82,3 +82,50 @@ def test_a_stream_that_never_finished_has_no_terminal_usage() -> None:
     assert snapshots(stream(1, 2)) == Snapshots(way=(Usage(input=5, output=1), Usage(input=5, output=2)))
     assert snapshots(()) == Snapshots()
     assert broken_laws(Usage(), said_something=True, cap=None, stream=Snapshots()) == (Law.MISSING_TERMINAL_USAGE,)
+
+
+SUMMARY = "First I count, then I add."  # 26 bytes
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "output", "left"),
+    [
+        (8, 400, 400 - 8 - 6 - 16),
+        (26, 400, 400 - 26 - 6 - 16),
+        (27, 400, None),  # more than its words can be: the provider's own
+        (320, 330, None),
+        (8, 8 + 6 + 16 + 64, None),  # within the quanta that some models count in
+        (8, 8 + 6 + 16 + 65, 65),
+        (0, 400, None),
+        (None, 400, None),
+    ],
+)
+def test_a_count_of_the_visible_thought_leaves_output_unexplained(
+    reasoning: int | None, output: int, left: int | None
+) -> None:
+    usage = Usage(input=9, output=output, reasoning=reasoning)
+    assert unexplained_output(thinker(usage)) == left
+
+
+def thinker(usage: Usage | None, thought: str = SUMMARY, text: str = "123456", finish: Finish = Finish.STOP) -> Reply:
+    content = (Thought(thought, "seal"), Text(text)) if thought else (Text(text),)
+    return Reply(dialect="openai_chat", id="1", model="m", content=content, finish=finish, usage=usage)
+
+
+ESTIMATED = Usage(input=9, output=400, reasoning=8)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        thinker(None),
+        thinker(Usage(input=9, reasoning=8)),
+        thinker(ESTIMATED, thought=""),  # nothing shows that the count could be of
+        thinker(ESTIMATED, text=""),
+        thinker(ESTIMATED, finish=Finish.LENGTH),
+        thinker(ESTIMATED, finish=Finish.TOOL),  # calls have frames of their own
+        thinker(Usage(input=9, output=130, reasoning=100), thought="a thought that shows whole " * 15),
+    ],
+)
+def test_what_cannot_be_told_of_a_count_of_reasoning(reply: Reply) -> None:
+    assert unexplained_output(reply) is None

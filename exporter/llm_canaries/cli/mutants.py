@@ -27,6 +27,7 @@ _MOST_TOLD = 10  # healthy runs that failed, in words
 
 @click.command()
 @click.option("--json", "json_file", metavar="FILE", help="Write the proof as JSON; - is standard output.")
+@click.option("--matrix", "matrix_file", metavar="FILE", help="Write mutant × scenario × reason as JSON; - likewise.")
 @click.option("--without", multiple=True, metavar="SCENARIO", help="Switch a scenario off; commas.")
 @click.option("--mutant", multiple=True, metavar="NAME", help="Only these mutants; wildcards, commas.")
 @click.option(
@@ -34,7 +35,12 @@ _MOST_TOLD = 10  # healthy runs that failed, in words
 )
 @click.option("--no-simulation", is_flag=True, help="Leave out the simulated month of 100 canaries.")
 def command(
-    json_file: str | None, without: Sequence[str], mutant: Sequence[str], controls: int, no_simulation: bool
+    json_file: str | None,
+    matrix_file: str | None,
+    without: Sequence[str],
+    mutant: Sequence[str],
+    controls: int,
+    no_simulation: bool,
 ) -> None:
     """Run every scenario against every fault there is a mutant for, against healthy models, and through a month.
 
@@ -50,13 +56,14 @@ def command(
                 report=report,
             )
         )  # fmt: skip
-    out = Console(file=sys.stderr if json_file == "-" else sys.stdout, soft_wrap=True, highlight=False)
+    out = Console(file=sys.stderr if "-" in (json_file, matrix_file) else sys.stdout, soft_wrap=True, highlight=False)
     table = _matrix(proof, [name for name in SCENARIOS if name not in off])
     out.width = max(out.width, out.measure(table, options=out.options.update(max_width=1000)).maximum)
     out.print(table)
     for line in _remarks(proof):
         out.print(line, markup=False)
     write(json_file, json.dumps(proof.report(), indent=1) + "\n")
+    write(matrix_file, json.dumps(proof.matrix(), indent=1) + "\n")
     sys.exit(ExitCode.PASSED if proof.holds else ExitCode.FAILED)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
+from llm_canaries.mirror.tokens import count_text
 from llm_canaries.wire.event import Event, Head, UsageSeen
 from llm_canaries.wire.json import encode_text
 from llm_canaries.wire.message import (
@@ -26,6 +27,7 @@ PLACEHOLDER = "[image omitted: image/png of 224 x 224 pixels, which this model d
 OTHER_MODEL = "mirror/fallback"
 FOOTER = "Free models for everybody, see page 1 of 12"
 FIXED_REASONING = 700  # tokens a model spends that no longer listens
+UNASKED_REASONING = 300  # and one that thinks by itself, within every canary's cap
 
 
 def has_tool_image(ask: Ask) -> bool:
@@ -198,6 +200,13 @@ def wrong_effort(ask: Ask, reply: Reply) -> Reply:
 def flat_reasoning(ask: Ask, reply: Reply) -> Reply:
     """One amount for every level but none, within every budget."""
     return _spent(reply, 400) if (reply.usage or Usage()).reasoning else reply
+
+
+def estimated_reasoning(ask: Ask, reply: Reply) -> Reply:
+    """Reasoning, unasked for as well, of which only the words that show are counted (protocols.md B5)."""
+    own = _spent(reply, UNASKED_REASONING) if ask.thinking is None and reply.text else reply
+    shown = sum(count_text(thought.text) for thought in own.thoughts)
+    return _counted(own, reasoning=shown) if shown else own
 
 
 def other_model(events: Sequence[Event]) -> Sequence[Event]:

@@ -74,6 +74,8 @@ _COOLDOWN = {
     "reset_seconds": 3600,
 }
 
+_NOT_WITH_CHATGPT = "The 'gpt-5.3-codex-spark' model is not supported when using Codex with a ChatGPT account."
+
 MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
     "healthy": M(help="answers as it should"),
     # images in tool results
@@ -136,6 +138,7 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
     "inflated-stream": M(help="streams count hundredfold output", stream=d.inflated_output),
     "split-model": M(help="streams are answered by another model", stream=d.other_model),
     "lost-reasoning": M(help="streams lose the reasoning count", stream=d.lost_reasoning),
+    "estimated-reasoning": M(help="of reasoning only the words that show are counted", say=d.estimated_reasoning),
     "shrinking-usage": M(help="message_delta counts less than message_start", body=bodies.shrinking),
     "double-usage": M(help="streams end with two usages that differ", frames=frames.counted_twice),
     # thinking
@@ -149,6 +152,10 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
     "not-callable": M(
         help="listed, but refused",
         refuse=_refusal(400, "The 'not-callable' model is not supported when using Codex with a ChatGPT account."),
+    ),
+    "not-callable-detail": M(
+        help="the same in ChatGPT's own words",
+        refuse=lambda ask: Refusal(status=400, body={"detail": _NOT_WITH_CHATGPT}),
     ),
     "ineligible": M(
         help="neither listed nor callable",
@@ -194,6 +201,8 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
     ),
     "forbidden": M(help="403", refuse=_refusal(403, "You are not allowed to use this model")),
     "unpaid": M(help="402", refuse=_refusal(402, "Payment required")),
+    "not-acceptable": M(help="406, as iFlow answers what it gates", refuse=_refusal(406, "Not Acceptable")),
+    "request-timeout": M(help="408", refuse=_refusal(408, "stream disconnected before completion")),
     "too-large": M(help="413", refuse=_refusal(413, "Request too large")),
     "bad-request": M(help="400 for something else", refuse=_refusal(400, "Unsupported parameter: 'max_tokens'")),
     "server-error": M(help="500", refuse=_refusal(500, "The server had an error")),

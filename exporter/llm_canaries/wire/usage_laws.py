@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from itertools import takewhile
 
 from msgspec import Struct
 
-from llm_canaries.wire.event import Event, Finished, Head, UsageSeen
-from llm_canaries.wire.message import Usage
+from llm_canaries.wire.event import End, Event, Finished, Head, UsageSeen
+from llm_canaries.wire.message import Finish, Reply, Usage
 
 SWINGING = frozenset({"gemini"})
 """Dialects whose snapshots rise and fall on the way (B3)."""
@@ -31,6 +32,7 @@ class Law(StrEnum):
 class Snapshots(Struct, frozen=True):
     """The usages that one stream told, in order: those on the way, and those with or after the finish.
 
+    What comes after the dialect's terminal event is not among them, for nobody reads on (B5, `usage_after_done`).
     `swinging`: counts on the way may be higher than the last, as Gemini's are.
     """
 
@@ -41,6 +43,7 @@ class Snapshots(Struct, frozen=True):
 
 def snapshots(events: Sequence[Event]) -> Snapshots:
     """The usages that `events` tell."""
+    events = list(takewhile(lambda event: not isinstance(event, End), events))
     end = next((at for at, event in enumerate(events) if isinstance(event, Finished)), len(events))
     speaker = next((event.dialect for event in events if isinstance(event, Head)), "")
     way, terminal = (
@@ -72,6 +75,26 @@ def broken_laws(
     )
     broken = tuple(law for law, is_broken in checks if is_broken)
     return broken if stream is None else broken + _stream_laws(stream)
+
+
+QUANTUM = 64  # some models count reasoning in multiples of it (C5)
+
+
+def unexplained_output(reply: Reply, *, slack: int = 16) -> int | None:
+    """The output that a count of reasoning leaves unexplained where it is that of the visible thought, else None.
+
+    No text is more tokens than bytes. A count within the bytes of the thought that shows, in a finished answer whose
+    output is more than that count and the bytes of its words by as much again, is of the summary and not of what was
+    spent (B5, `reasoning_estimated`). A thought that shows whole explains its output, however it was counted.
+    """
+    usage = reply.usage
+    if usage is None or usage.output is None or not usage.reasoning or reply.finish is not Finish.STOP:
+        return None
+    thought = sum(len(part.text.encode()) for part in reply.thoughts)
+    if not reply.text or usage.reasoning > thought:
+        return None
+    left = usage.output - usage.reasoning - len(reply.text.encode()) - slack
+    return left if left > max(usage.reasoning, QUANTUM) else None
 
 
 def _stream_laws(stream: Snapshots) -> tuple[Law, ...]:

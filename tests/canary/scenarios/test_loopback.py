@@ -246,6 +246,12 @@ DOWNSTREAM: list[tuple[str, str, Callable[[m.Reply], m.Reply]]] = [
     ("finish_changed", "answer.finish: length (length) → stop (length)",
      lambda reply: replace(reply, finish=m.Finish.STOP if reply.finish is m.Finish.LENGTH else reply.finish)),
     ("usage_changed", "answer.usage.input: 1234 → nothing", lambda reply: replace(reply, usage=None)),
+    ("reasoning_estimated", "thinking: answer.usage.reasoning: 300 → 7; uncounted: answer.usage.reasoning: nothing → 7",
+     lambda reply: replace(reply, usage=replace(reply.usage, reasoning=7)) if reply.thoughts else reply),
+    ("reasoning_estimated", "text: answer.usage.reasoning: nothing → 9",
+     lambda reply: replace(reply, usage=replace(reply.usage, reasoning=9)) if "Größe" in reply.text else reply),
+    ("usage_changed", "answer.usage.reasoning: 300 → 27",  # more than its words can be
+     lambda reply: replace(reply, usage=replace(reply.usage, reasoning=27)) if reply.usage.cache_read else reply),
     ("usage_changed", "answer.usage.cache_read: 1500 → 0",
      lambda reply: replace(reply, usage=replace(reply.usage, cache_read=0))),
 ]  # fmt: skip

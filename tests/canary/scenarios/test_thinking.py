@@ -63,6 +63,17 @@ def test_hard_rules_need_one_sample(answers, reason):
     assert (finding.outcome, finding.reason) == ("fail", reason)
 
 
+def test_counts_of_the_thought_that_shows_tell_nothing_of_the_level():
+    def answers(step):
+        spent = {"none": 0, "low": 300, "high": 2400}[level(step)]
+        words = "I multiply the two numbers." if spent else None
+        return chat(step, "42", usage=counts(20, spent + 2, 6 if spent else 0), reasoning_content=words)
+
+    finding, _ = play(SCENARIO, answers)
+    assert (finding.outcome, finding.reason, finding.fault_domain) == ("fail", "reasoning_estimated", "translation")
+    assert finding.detail == "low: 6 reasoning tokens, as the thought shows, and 278 of output are unexplained"
+
+
 ALL = ModelFacts(levels=("none", "minimal", "low", "medium", "high"), thinking_off=True)
 TWO = ModelFacts(levels=("low", "medium"), thinking_off=True)
 

@@ -48,6 +48,18 @@ def test_failures(whole, streamed, reason):
     assert (finding.outcome, finding.reason, finding.fault_domain) == ("fail", reason, "translation")
 
 
+@pytest.mark.parametrize("arm", ["whole", "stream"])
+def test_a_count_of_the_thought_that_shows_is_an_estimate(arm):
+    def answers(step):
+        estimated = step.stream == (arm == "stream")
+        return chat(step, "123456", usage=counts(20, 320, 5 if estimated else 300), reasoning_content="I repeat it.")
+
+    finding, _ = play(SCENARIO, answers)
+    assert (finding.outcome, finding.reason, finding.fault_domain) == ("fail", "reasoning_estimated", "translation")
+    assert finding.detail.startswith(f"{arm}: input 20, output 320, reasoning 5")
+    assert finding.detail.endswith("no more reasoning than the thought shows, and 293 tokens are unexplained")
+
+
 def test_outputs_are_never_compared_exactly():
     assert play(SCENARIO, both_ways(counts(20, 304, 300), counts(20, 29, 24)))[0].outcome == "pass"
 

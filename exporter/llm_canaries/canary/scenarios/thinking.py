@@ -22,6 +22,7 @@ from llm_canaries.wire.fault import Domain
 from llm_canaries.wire.message import Thinking
 from llm_canaries.wire.nonce import Draw
 from llm_canaries.wire.thinking import MESSAGES_MINIMUM, level_of
+from llm_canaries.wire.usage_laws import unexplained_output
 
 ANSWER_SLACK = 16  # tokens of an answer's frame that are no bytes of its text
 
@@ -37,6 +38,7 @@ class Reason(StrEnum):
     OVER_BUDGET = "over_budget"
     EFFORT_CHANGED = "effort_changed"
     ORDER_FLAT = "order_flat"
+    REASONING_ESTIMATED = "reasoning_estimated"
     EFFORT_UNKNOWN = "effort_unknown"
     COUNTS_ABSENT = "counts_absent"
 
@@ -174,6 +176,10 @@ def _hard_rules(arm: Arm, params: Params) -> Finding | None:
     budget = arm.control.budget
     if budget is not None and count is not None and count > budget * (1 + params.budget_tolerance):
         return failed(Reason.OVER_BUDGET, Domain.PROVIDER, f"{count} reasoning tokens for a budget of {budget}")
+    reply = arm.exchange.reply
+    if reply is not None and (left := unexplained_output(reply)) is not None:
+        detail = f"{arm.name}: {count} reasoning tokens, as the thought shows, and {left} of output are unexplained"
+        return failed(Reason.REASONING_ESTIMATED, Domain.TRANSLATION, detail)
     return None
 
 

@@ -18,7 +18,7 @@ from llm_canaries.wire.exchange import Exchange, Play, both
 from llm_canaries.wire.fault import Domain
 from llm_canaries.wire.message import Usage
 from llm_canaries.wire.nonce import Draw
-from llm_canaries.wire.usage_laws import Law, Snapshots, broken_laws, snapshots
+from llm_canaries.wire.usage_laws import Law, Snapshots, broken_laws, snapshots, unexplained_output
 
 
 class Reason(StrEnum):
@@ -39,6 +39,7 @@ class Reason(StrEnum):
     USAGE_SHRANK = "usage_shrank"
     INPUT_MISMATCH = "input_mismatch"
     REASONING_LOST = "reasoning_lost"
+    REASONING_ESTIMATED = "reasoning_estimated"
     OUTPUT_RATIO = "output_ratio"
     NOT_COMPARABLE = "not_comparable"
 
@@ -91,6 +92,9 @@ def _judge_one(exchange: Exchange, arm: str, params: Params) -> Finding | None:
     said = bool(reply.text or reply.calls or reply.thoughts)
     for law in broken_laws(usage, said_something=said, cap=params.cap, stream=told):
         return failed(Reason(law.value), Domain.TRANSLATION, f"{arm}: {_detail(law, usage, told)}")
+    if (left := unexplained_output(reply)) is not None:
+        detail = f"{arm}: {_counts(usage)}: no more reasoning than the thought shows, and {left} tokens are unexplained"
+        return failed(Reason.REASONING_ESTIMATED, Domain.TRANSLATION, detail)
     return None
 
 

@@ -156,6 +156,7 @@ class Answerer:
         median = (whole.usage.reasoning if whole.usage else 0) or 0
         if control is None:
             median = self._temper.habit.unasked
+        median = round(median * self._temper.longer)
         if not median:
             return 0
         most = max(0, (ask.max_tokens or 1_000_000) - spoken * 2 - _ROOM)

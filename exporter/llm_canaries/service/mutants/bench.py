@@ -12,6 +12,8 @@ from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.gate import Order, gate
 from llm_canaries.service.mutants.catalogue import Caught, Mutant, compared
 from llm_canaries.service.mutants.deployed import deployed
+from llm_canaries.service.mutants.drift import drifted
+from llm_canaries.service.rule_files import read_groups
 from llm_canaries.service.settings import Settings, known, read_settings
 from llm_canaries.wire.nonce import Draw
 
@@ -71,6 +73,11 @@ async def play(
     turns, found = asyncio.Semaphore(AT_ONCE), dict[str, Caught]()
 
     async def one(mutant: Mutant) -> Caught:
+        if mutant.drift is not None:
+            cases = bench_cases(settings, mutant.model, without)
+            said = drifted(mutant.drift, cases, read_groups(settings.config.rules))
+            found[mutant.name] = compared(mutant, said, without)
+            return found[mutant.name]
         async with turns, bench_of(mutant, settings, clock, draw) as own:
             order = Order(
                 config=own.config,

@@ -8,6 +8,7 @@ from llm_canaries.mirror.misbehaviour import MISBEHAVIOURS, Service
 from llm_canaries.proxy.gateway import Gateway
 from llm_canaries.service.mutants.core import CORE_MUTANTS
 from llm_canaries.service.mutants.deployed import DEPLOYED, DeployedMutant
+from llm_canaries.service.mutants.drift import DRIFTS, Drift
 from llm_canaries.service.mutants.expected import EXPECTED, RUNS
 from llm_canaries.service.mutants.expected_loopback import Catches
 
@@ -18,7 +19,8 @@ _WAITING = frozenset({Service.HANG, Service.HANG_MIDWAY, Service.SLOW, Service.B
 class Mutant(Struct, frozen=True, kw_only=True):
     """One fault, or one control: `model` at the mirror behind a core that `bend` bends, asked `runs` times a case.
 
-    `deployed`: the core is a gateway of its own, with a twin, and whose fault it is must be found as well.
+    `deployed`: the core is a gateway of its own, with a twin, and whose fault it is must be found as well. `drift`: no
+    gateway is asked at all, but a model without a network, over days of a stepped clock; alerts are verdicts, too.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Mutant(Struct, frozen=True, kw_only=True):
     waits: bool = False
     heavy: bool = False
     deployed: DeployedMutant | None = None
+    drift: Drift | None = None
 
 
 def catalogue() -> Sequence[Mutant]:
@@ -70,6 +73,18 @@ def catalogue() -> Sequence[Mutant]:
             deployed=row,
         )
         for name, row in DEPLOYED.items()
+    ] + [
+        Mutant(
+            name=name,
+            help=row.help,
+            model=HEALTHY,
+            bend=_sound,
+            expected=row.expected,
+            control=row.control,
+            heavy=True,
+            drift=row,
+        )
+        for name, row in DRIFTS.items()
     ]
     return sorted(found, key=lambda mutant: not mutant.waits)
 

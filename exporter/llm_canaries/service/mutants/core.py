@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from llm_canaries.proxy.gateway import Gateway
-from llm_canaries.service.mutants import asked, rewriting
+from llm_canaries.service.mutants import answered, asked, rewriting, silent
 from llm_canaries.service.mutants.bent import Answer, Ask, Bent, Page, Whole
 from llm_canaries.wire import message as m
 from llm_canaries.wire.exchange import Look, Send
@@ -114,14 +114,6 @@ def _lost(send: Send, whole: Whole) -> Whole:
     return replace(whole, pieces=half, fault=fault)
 
 
-def _whole_refused(send: Send, whole: Whole) -> Whole:
-    """429 for whatever is not streamed (protocols.md B5, `mode_broken`)."""
-    if send.stream or isinstance(send.ask, bytes):
-        return whole
-    error = {"error": {"message": "Rate limit reached", "type": "rate_limit_error", "code": "rate_limit_exceeded"}}
-    return replace(_json(encode(error)), status=429)
-
-
 def _without_header(name: str) -> Answer:
     def answer(send: Send, whole: Whole) -> Whole:
         return replace(whole, headers=tuple(pair for pair in whole.headers if pair[0].lower() != name))
@@ -221,7 +213,11 @@ CORE_MUTANTS: Mapping[str, CoreMutant] = {
     "html-as-json": _core("a login page that says it is JSON", answer=_html),
     "json-in-json": _core("the answer as text within JSON", answer=_in_a_string),
     "connection-lost": _core("the connection breaks in the middle of every answer", answer=_lost),
-    "whole-refused": _core("429 for everything that is not streamed", answer=_whole_refused),
+    "whole-refused": _core("429 for everything that is not streamed", answer=answered.whole_refused),
+    "stream-refused": _core("502 for everything that is streamed", answer=answered.stream_refused),
+    "usage-after-done": _core("the usage of a chat stream comes after its end", answer=answered.usage_after_done),
+    "chat-usage": _core("Responses count in the words of chat", answer=answered.chat_words),
+    "start-zero": _core("Messages streams open with counts of zero", answer=answered.zero_start),
     "retry-after-lost": _core("Retry-After is not passed on", answer=_without_header("retry-after")),
     "spares-canaries": _core("Retry-After is passed on to whoever bears a canary's mark", answer=_spared),
     "reroute-messages": _core("another model answers in one dialect", answer=_rerouted),
@@ -229,6 +225,8 @@ CORE_MUTANTS: Mapping[str, CoreMutant] = {
     # what is translated
     **{name: _core(help, ask=_asks(by)) for name, (help, by) in rewriting.ASKS.items()},
     **{name: _core(help, answer=by) for name, (help, by) in rewriting.ANSWERS.items()},
+    # what is passed on of an upstream that fails
+    **{name: _core(help, answer=silent.row(name)) for name, (help, _) in silent.ROWS.items()},
     # what the pages say
     "unhealthy": _core("503 for the page of life", page=_unhealthy),
     "list-html": _core("a login page where the model list was", page=_html),
@@ -242,6 +240,7 @@ CORE_MUTANTS: Mapping[str, CoreMutant] = {
     "keep-alives": _core(
         "comments between the events of a stream", answer=_events(lambda event: b": ping\n\n" + event), control=True
     ),
+    "blank-lines": _core("blank lines before a whole answer", answer=answered.blank_lines, control=True),
     "carriage-returns": _core(
         "lines that end with CR LF", answer=_events(lambda event: event.replace(b"\n", b"\r\n")), control=True
     ),

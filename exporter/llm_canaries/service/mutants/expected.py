@@ -7,6 +7,7 @@ others are failures; the numbers are of cases, so that a fault which one dialect
 from collections.abc import Mapping
 
 from llm_canaries.service.mutants.expected_loopback import LOOP, Catches, Verdicts, with_loopback
+from llm_canaries.service.mutants.expected_silent import SILENT
 
 IMAGE, GOOD, ELIGIBLE, THINKING = "tool-result-image", "known-good", "eligibility", "thinking"
 PARITY, TRIP, STREAM = "usage-parity", "tool-round-trip", "stream-conformance"
@@ -122,6 +123,7 @@ EXPECTED: Mapping[str, Catches] = with_loopback({
     "split-model": {PARITY: {"[not_comparable]": 4}},
     # to Gemini no count of it is none of it
     "lost-reasoning": {PARITY: {"reasoning_lost": 3}},
+    "estimated-reasoning": {PARITY: {"reasoning_estimated": 4}, THINKING: {"reasoning_estimated": 4}},
     # only Messages counts at the start as well
     "shrinking-usage": {PARITY: {"usage_shrank": 1}},
     # only chat tells its usage in an event of its own
@@ -136,6 +138,7 @@ EXPECTED: Mapping[str, Catches] = with_loopback({
     "flat-thinking": {THINKING: {"order_flat": 4}},
     "not-listed": {ELIGIBLE: {"callable_unlisted": 1}, CATALOG: {"never_exposed": 1}},
     "not-callable": everywhere("model_not_supported", eligible="ineligible_listed"),
+    "not-callable-detail": everywhere("model_not_supported", eligible="ineligible_listed"),
     "ineligible": everywhere("model_not_supported", eligible="ineligible") | {CATALOG: {"never_exposed": 1}},
     "aliased": {ELIGIBLE: {"aliased_fallback": 1}, ROUTING: {"other_model": 4}},
     "catch-all": {NEGATIVE: {"vacuous": 1}},
@@ -169,6 +172,8 @@ EXPECTED: Mapping[str, Catches] = with_loopback({
     "rate-limited": everywhere("rate_limited"),
     "forbidden": everywhere("permission"),
     "unpaid": everywhere("billing"),
+    "not-acceptable": everywhere("bad_request"),
+    "request-timeout": everywhere("upstream_timeout"),
     "too-large": everywhere("too_large") | {IMAGE: {"stringified": 12}},
     "bad-request": everywhere("bad_request"),
     "server-error": everywhere("upstream_error"),
@@ -225,6 +230,14 @@ EXPECTED: Mapping[str, Catches] = with_loopback({
     # a name in the answer's own words: chat alone is asked for by eligibility
     "reroute-messages": {ROUTING: {"other_model": 1}},
     "any-key": {NEGATIVE: {"vacuous": 1}, LOOP: {"fault_hidden": 8}},
+    "estimate-reasoning": {THINKING: {"reasoning_estimated": 2}},  # bent in chat and Messages
+    "stream-refused": streamed("upstream_error") | STOPS_LATE,
+    "usage-after-done": {STREAM: {"after_terminal": 1}, PARITY: {"missing_terminal_usage": 1}} | STOPS_LATE,
+    "chat-usage": {PARITY: {"missing_usage": 1}, THINKING: {"[counts_absent]": 1}},
+    "delta-lost": {PARITY: {"input_zero": 2}},  # these are bent in chat and Messages
+    "double-count": {PARITY: {"input_mismatch": 2}},
+    # the mirror tells results in the order in which the calls come back to it
+    "turn-calls": {TRIP: {"misbound": 2}} | STOPS_LATE,
     "unhealthy": {NEGOTIATION: {"not_alive": 1}},
     "list-html": UNLISTED | {CATALOG: {"html": 1}, ELIGIBLE: {"html": 1}},
     "list-empty": UNLISTED | {CATALOG: {"empty_list": 1}, ELIGIBLE: {"callable_unlisted": 1}},
@@ -235,7 +248,9 @@ EXPECTED: Mapping[str, Catches] = with_loopback({
     "list-second-page": {CATALOG: {"upstream_error": 1}},
     # nobody has said that there must be one
     "list-gone": {CATALOG: {"(no_list)": 1}, NEGOTIATION: {"(no_list)": 1}, ELIGIBLE: {"[listing_absent]": 1}},
+    **SILENT,
     "keep-alives": {},
+    "blank-lines": {},
     "carriage-returns": {},
     "split-events": {},
     "upper-headers": {},

@@ -31,6 +31,10 @@ LOOPED: Mapping[str, Verdicts] = {
     "json-in-json": {"reply_lost": 4},
     "connection-lost": {"reply_lost": 8},
     "whole-refused": {"reply_lost": 4},
+    "stream-refused": {"reply_lost": 4},
+    "usage-after-done": {"stream_unlawful": 1},
+    "chat-usage": {"usage_changed": 2},
+    "start-zero": {"usage_changed": 1},  # a provider that speaks Messages, too, has told it by then
     "retry-after-lost": {"retry_after_lost": 6},  # Gemini says it in the body as well
     "round-numbers": {"arguments_changed": 8},
     "drop-documents": {"document_lost": 8},
@@ -41,7 +45,12 @@ LOOPED: Mapping[str, Verdicts] = {
     "own-tool": {"tool_added": 8},
     "all-errors-500": {"fault_changed": 8},
     "smooth-stream-error": {"fault_hidden": 4},
+    "delta-lost": {"usage_changed": 2},  # bent in the streams of chat and Messages, as the next
+    "double-count": {"usage_changed": 2},
+    "cache-beside": {"usage_changed": 4},
+    "turn-calls": {"order_changed": 2},
     "drop-cache-counts": {"usage_changed": 4},  # bent in chat and Messages
+    "estimate-reasoning": {"reasoning_estimated": 4},  # bent in these two
     "hide-length": {"finish_changed": 4},  # bent in these two
 }
 

@@ -50,10 +50,11 @@ HABITS: Sequence[Habit] = (
 
 
 class Temper(Struct, frozen=True):
-    """A habit with the spread that one prompt happens to have."""
+    """A habit with the spread that one prompt happens to have; it reasons `longer` times what the habit would."""
 
     habit: Habit
     spread: float
+    longer: float = 1.0
 
 
 def temper(habit: Habit, draw: Draw) -> Temper:

@@ -2,7 +2,7 @@
 
 import asyncio
 import multiprocessing
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
@@ -25,7 +25,6 @@ class Proof(Struct, frozen=True, kw_only=True):
     caught: Sequence[Caught]
     controls: Controls
     figures: Figures | None
-    without: Collection[str]
 
     @property
     def missed(self) -> list[Caught]:
@@ -49,7 +48,7 @@ class Proof(Struct, frozen=True, kw_only=True):
         return not self.missed and not self.wrong and not self.false and quiet
 
     def report(self) -> dict[str, Any]:
-        """The numbers, and behind them who, as plain values."""
+        """The numbers, as plain values."""
         mutants = [each for each in self.caught if not each.mutant.control]
         figures = self.figures
         return {
@@ -64,13 +63,11 @@ class Proof(Struct, frozen=True, kw_only=True):
                 "runs_to_10pct": figures.runs_to_10pct,
                 "intervals_to_outage": round(figures.intervals_to_outage, 2),
             },
-            "without": sorted(self.without),
-            "missed_mutants": [each.mutant.name for each in self.missed],
-            "wrong_reasons": {each.mutant.name: each.differences for each in self.wrong},
-            "undecided_controls": self.controls.undecided,
-            "failed_controls": [_plain(each) for each in self.controls.failures],
-            "matrix": {each.mutant.name: {name: dict(row) for name, row in each.found.items()} for each in self.caught},
         }  # fmt: skip
+
+    def matrix(self) -> dict[str, Any]:
+        """What every mutant was caught as: mutant, scenario, reason, number of cases."""
+        return {each.mutant.name: {name: dict(row) for name, row in each.found.items()} for each in self.caught}
 
 
 async def prove(
@@ -88,21 +85,20 @@ async def prove(
     context = multiprocessing.get_context("spawn")  # a fork would take the loop's threads along
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         loop = asyncio.get_running_loop()
-        healthy = loop.run_in_executor(pool, healthy_runs, controls, tuple(without))
+        healthy = loop.run_in_executor(pool, healthy_runs, controls, tuple(without)) if controls else None
         month = loop.run_in_executor(pool, simulated_month) if simulate else None
         caught = await play(mutants, settings=settings, without=without, clock=clock, draw=draw, report=report)
         return Proof(
             caught=caught,
-            controls=await healthy,
+            controls=await healthy if healthy is not None else Controls(0, {}, []),
             figures=await month if month is not None else None,
-            without=without,
         )
 
 
 def healthy_runs(runs: int, without: Collection[str]) -> Controls:
     """The healthy controls over the default matrix."""
     cases = bench_cases(bench_settings(), HEALTHY, without)
-    return control(cases, runs, seed=SEED) if runs and cases else Controls(0, {}, [])
+    return control(cases, runs, seed=SEED) if cases else Controls(0, {}, [])
 
 
 def simulated_month() -> Figures:
@@ -111,6 +107,3 @@ def simulated_month() -> Figures:
     case = next(each for each in bench_cases(settings, HEALTHY) if each.scenario == "known-good")
     return simulated(case, read_groups(settings.config.rules), SEED)
 
-
-def _plain(value: Struct) -> Mapping[str, Any]:
-    return {name: getattr(value, name) for name in value.__struct_fields__}

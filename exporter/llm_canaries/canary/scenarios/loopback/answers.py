@@ -20,6 +20,8 @@ def _said(*content: Part, finish: Finish = Finish.STOP, usage: Usage = _USAGE, s
     )  # fmt: skip
 
 
+# the words of thoughts that cost more than they show, as summaries do, and whose cost is told in one reply alone
+_PONDERED = "First I count, then I add."
 _COUNTED = Usage(input=2000, output=500, reasoning=300, cache_read=1500, cache_write=0, total_reported=2500)
 REPLIES: Mapping[str, Reply] = {
     "text": _said(Text(_WORDS)),
@@ -30,7 +32,8 @@ REPLIES: Mapping[str, Reply] = {
         finish=Finish.TOOL,
     ),
     "no_arguments": _said(ToolCall("call_loop03", "note", ""), finish=Finish.TOOL),
-    "thinking": _said(Thought("First I count, then I add.", _SEAL), Text("forty-two"), usage=_COUNTED),
+    "thinking": _said(Thought(_PONDERED, _SEAL), Text("forty-two"), usage=_COUNTED),
+    "uncounted": _said(Thought(_PONDERED, _SEAL), Text("forty-two")),
     "cut_short": _said(Text("This goes on and"), finish=Finish.LENGTH),
     "filtered": _said(Text("I cannot"), finish=Finish.FILTER),
     "stopped": _said(Text("up to here"), finish=Finish.STOP_SEQUENCE, stop="END"),

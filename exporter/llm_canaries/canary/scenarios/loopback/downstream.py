@@ -1,5 +1,6 @@
 """What a gateway made of the mirror's answer: words, calls, reasoning, finish, counts, a stream's order, and faults."""
 
+import itertools
 from collections.abc import Iterator
 
 from msgspec.structs import replace
@@ -9,7 +10,7 @@ from llm_canaries.canary.scenarios.loopback.calls import calls_differ
 from llm_canaries.canary.scenarios.loopback.conversation import NO_IDS
 from llm_canaries.canary.scenarios.loopback.reasons import MISSING, NOTHING, Difference, Reason, parted, shown
 from llm_canaries.wire.dialects import DIALECTS
-from llm_canaries.wire.event import Broken
+from llm_canaries.wire.event import Broken, PartStart, UsageSeen
 from llm_canaries.wire.exchange import Exchange
 from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.json import WireError
@@ -56,6 +57,7 @@ def reply_differs(exchange: Exchange, scripted: Reply, upstream: str) -> Differe
         yield Difference(Reason.FINISH_CHANGED, where, due.stop_sequence, came.stop_sequence or MISSING)
     yield from _usage_differs(due, came)
     if exchange.send.stream:
+        yield from _opening_differs(exchange, due, upstream)
         yield from _unlawful(exchange)
 
 
@@ -83,8 +85,30 @@ def _usage_differs(due: Reply, came: Reply) -> Differences:
         return
     for name in _COUNTS:
         wanted, got = getattr(due.usage, name), getattr(came.usage, name) if came.usage is not None else None
-        if wanted and wanted != got:
-            yield Difference(Reason.USAGE_CHANGED, f"answer.usage.{name}", str(wanted), shown(got))
+        where = f"answer.usage.{name}"
+        if name == "reasoning" and got and got != wanted and (not wanted or got <= _thought_bytes(due)):
+            yield Difference(Reason.REASONING_ESTIMATED, where, shown(wanted), shown(got))
+        elif wanted and wanted != got:
+            yield Difference(Reason.USAGE_CHANGED, where, str(wanted), shown(got))
+
+
+def _thought_bytes(reply: Reply) -> int:
+    """The most tokens that the words of a reply's thoughts can be, in any tokenizer."""
+    return sum(len(each.text.encode()) for each in reply.thoughts)
+
+
+def _opening_differs(exchange: Exchange, due: Reply, upstream: str) -> Differences:
+    """Messages count the input as they begin, which a gateway between two that speak it has only to pass on.
+
+    Others are not told before the end, and open with zeros by right (protocols.md B5, `start_zero`).
+    """
+    if not (exchange.send.dialect == upstream == "anthropic_messages") or due.usage is None:
+        return
+    told_at_once = itertools.takewhile(lambda event: not isinstance(event, PartStart), exchange.events)
+    first = next((event.usage.input for event in told_at_once if isinstance(event, UsageSeen)), None)
+    if first != due.usage.input:
+        where = "stream.message_start.usage.input"
+        yield Difference(Reason.USAGE_CHANGED, where, shown(due.usage.input), shown(first))
 
 
 def _unlawful(exchange: Exchange) -> Differences:

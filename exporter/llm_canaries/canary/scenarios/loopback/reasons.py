@@ -36,6 +36,7 @@ class Reason(StrEnum):
     LIMIT_CHANGED = "limit_changed"
     STOP_CHANGED = "stop_changed"
     MODEL_CHANGED = "model_changed"
+    REASONING_ESTIMATED = "reasoning_estimated"
     USAGE_CHANGED = "usage_changed"
     FINISH_CHANGED = "finish_changed"
     STREAM_UNLAWFUL = "stream_unlawful"

@@ -114,7 +114,13 @@ def _faulted(case: Case, params: Params, draw: Draw, done: list[_Looped]) -> Pla
     return ()
 
 
-_ASK_FOR = {"calls": "tools", "no_arguments": "tools", "thinking": "thinking_high", "stopped": "limits"}
+_ASK_FOR = {
+    "calls": "tools",
+    "no_arguments": "tools",
+    "thinking": "thinking_high",
+    "uncounted": "thinking_high",
+    "stopped": "limits",
+}
 
 
 def _replies(case: Case, params: Params) -> list[str]:
