@@ -184,6 +184,21 @@ def test_incidents_from_before_are_unknown_until_the_rules_can_tell():
     assert course.found.unknown == frozenset()
 
 
+async def test_a_restart_does_not_end_an_incident_whose_for_begins_anew(tmp_path):
+    course = Course(groups("{alert: Down, expr: llm_gateway_up == 0, for: 2m}"), at=100_000.0)
+    course.turn(home=0.0)
+    for _ in range(60):
+        course.turn()
+    assert course.turn() == ["Down home"]
+    await restart(course, tmp_path, 20.0)
+    course.at -= 15.0
+    while course.turn(home=0.0) != ["Down home"]:
+        assert course.found.unknown == {"Down"}, "it is pending again, and nothing got well"
+        assert course.at < 102_000.0
+    course.turn(home=1.0)
+    assert (course.found.firings, course.found.unknown) == ([], frozenset())
+
+
 # -- which files ------------------------------------------------------------------------------------------------------
 
 

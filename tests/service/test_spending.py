@@ -195,6 +195,17 @@ async def test_what_was_spent_is_known_to_the_next_process(bench):
     assert bench.value("budget_tokens_remaining", gateway="it") == left
 
 
+async def test_a_budget_that_is_spent_holds_the_next_process_from_its_beginning(bench):
+    await bench.adopt("{tokens: 600}")
+    for _ in range(40):
+        await bench.due("urgent")
+    assert bench.value("held", canary="urgent", reason="held_budget") == 1
+    await bench.close()
+    bench.start()
+    await bench.adopt("{tokens: 600}")
+    assert bench.value("held", canary="urgent", reason="held_budget") == 1, "or its alert would be over for a while"
+
+
 async def test_a_run_that_ends_for_want_of_budget_is_a_skip_with_what_it_cost(bench):
     """Usage parity asks twice; there is enough for the first ask, and then not for the second."""
     await bench.adopt("{tokens: 760}", canaries=(("usage-parity", "pair", "critical", "both"),))

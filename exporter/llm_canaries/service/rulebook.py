@@ -69,7 +69,8 @@ class Rulebook:
         self._turns: dict[int, _Turn] = {}
         self._kept: dict[Identity, Clock] | None = None
         self._shown: set[tuple[str, str, str]] = set()
-        self._since: float | None = None
+        self._since: float | None = None  # of what the window holds
+        self._begun: float | None = None  # of this process
         self._sample: _Sample | None = None
         self._samples = 0
         self._counted: float | None = None
@@ -84,6 +85,7 @@ class Rulebook:
         """One evaluation of every group that is due at `now` (Unix time)."""
         self._take_sample()
         self._since = now if self._since is None else min(now, self._since)
+        self._begun = now if self._begun is None else min(now, self._begun)
         tick = Tick(self.window, now)
         fresh: list[RuleProblem] = []
         for number, group in enumerate(self.groups):
@@ -137,7 +139,7 @@ class Rulebook:
         self.window, self.outputs, self._version = before.window, before.outputs, before._version
         self.window.widen(self._span)
         self.outputs.window.widen(self._span)
-        self._shown, self._since = before._shown, before._since
+        self._shown, self._since, self._begun = before._shown, before._since, before._begun
         known: dict[Any, RuleState] = {}
         for number, group in enumerate(before.groups):
             known |= zip(group.rule_keys(), before._states.get(number, ()), strict=False)
@@ -209,14 +211,18 @@ class Rulebook:
         return found
 
     def _not_yet_known(self, now: float) -> set[str]:
-        """The rules that cannot say yet that an incident from before is over: what they look back on is not there."""
+        """The rules that cannot say yet that an incident from before is over.
+
+        What they look back on is not there, or their `for` began anew: the window outlives a process, most clocks do
+        not.
+        """
         since = now - (now if self._since is None else self._since)
+        begun = now - (now if self._begun is None else self._begun)
         return {
             rule.name
             for group in self.groups
             for rule in group.rules
-            if (rule.hold or rule.reach > LOOKBACK)
-            and since <= max(rule.hold, rule.reach if rule.reach > LOOKBACK else 0.0)
+            if (rule.hold and begun <= rule.hold) or (rule.reach > LOOKBACK and since <= rule.reach)
         }
 
     def _alerts(self) -> list[Alert]:

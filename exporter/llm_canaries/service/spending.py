@@ -1,12 +1,13 @@
 """Budgets at work: which case may run now, which gives way and until when, and what is left, on the board."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
 from llm_canaries.canary.budget import NANO, Amount, Caps, Purse, Wish, amount_of, day_end, day_of, decide, nano
 from llm_canaries.canary.canary import Case
 from llm_canaries.canary.holds import HoldReason
+from llm_canaries.canary.load import loops
 from llm_canaries.canary.run import Lane
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.config.schema import Budget, Config, WholeBudget
@@ -32,24 +33,32 @@ class Spending:
         self._began: dict[str, float] = {}
         self._most: dict[str, Amount] = {}
 
-    async def adopt(self, config: Config, mirrored: frozenset[str], keys: Collection[str]) -> None:
-        """Puts the budgets and prices of `config` in force; what was spent today stays spent.
-
-        `keys` are the cases that there are.
-        """
+    async def adopt(self, config: Config, mirrored: frozenset[str], cases: Mapping[str, Case]) -> None:
+        """Puts the budgets and prices of `config` in force for `cases` by their keys; what was spent stays spent."""
         gone = self._meter.caps.keys()
         budgets = {name: gateway.budget for name, gateway in config.gateways.items() if name not in mirrored}
         self._meter.caps = {name: caps_of(budget) for name, budget in budgets.items()}
         self._meter.whole = caps_of(config.budget)
         self._meter.prices = prices_of(config.prices)
         self._held.clear()  # another budget may hold less
-        self._began = {key: at for key, at in self._began.items() if key in keys}
-        self._most = {key: most for key, most in self._most.items() if key in keys}
+        self._began = {key: at for key, at in self._began.items() if key in cases}
+        self._most = {key: most for key, most in self._most.items() if key in cases}
         for name in [*(gone - budgets.keys()), WHOLE]:
             self._show(name, Caps(), Amount())
         now = self._clock.wall()
-        await self._meter.open(day_of(now))
+        if await self._meter.open(day_of(now)):
+            self._hold_spent(config, cases, now)
         self.refresh(now)
+
+    def _hold_spent(self, config: Config, cases: Mapping[str, Case], now: float) -> None:
+        """Holds what today's budget is too small for already: an alert about it is not over with a restart."""
+        for key, case in cases.items():
+            loop = loops(config.gateways[case.gateway])
+            if case.gateway not in self._meter.caps or (loop is not None and loop.model == case.model):
+                continue
+            cost = self._cost(case)
+            if not all(purse.caps.cover(purse.spent + cost) for purse in self._meter.purses(case.gateway, now)):
+                self._held[key] = HoldReason.BUDGET, day_end(now)
 
     async def holds(
         self, case: Case, last: float | None, *, extra: bool, free: bool = False
