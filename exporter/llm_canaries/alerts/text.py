@@ -40,13 +40,13 @@ class Facts(Struct, frozen=True, kw_only=True):
 def title(flip: Flip) -> str:
     """How bad and what, at most 100 characters."""
     lead = _LEAD[flip.kind].format(level=flip.incident.level.upper())
-    return _cut(f"{lead}: {_headline(flip.incident)}", TITLE)
+    return _cut(f"{lead}: {headline(flip.incident)}", TITLE)
 
 
 def body(flip: Flip, facts: Facts) -> str:
     """Where, how bad and since when, how many, why, what to do first and how to see more: a line each, none empty."""
     incident = flip.incident
-    lines = [_subject(incident), _since(flip)]
+    lines = [subject(incident), _since(flip)]
     if flip.kind not in CLOSING:
         lines += [
             incident.annotations.get("description", ""),
@@ -85,12 +85,12 @@ def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
     return f"{large} {large_unit} {small} {small_unit}" if small else f"{large} {large_unit}"
 
 
-def _headline(incident: Incident) -> str:
+def headline(incident: Incident) -> str:
     """The rule's own summary, or the alert and what it is about."""
-    return _cut(incident.annotations.get("summary", ""), TITLE) or f"{incident.alertname}, {_subject(incident)}"
+    return _cut(incident.annotations.get("summary", ""), TITLE) or f"{incident.alertname}, {subject(incident)}"
 
 
-def _subject(incident: Incident) -> str:
+def subject(incident: Incident) -> str:
     """Which canary, where, with which model, in which dialect; other labels by their names."""
     labels = dict(incident.labels)
     words = [_cut(labels.pop("canary", ""), LINE) or incident.alertname]

@@ -138,6 +138,12 @@ class Alerting:
         """The alerts that are pending or firing, for people."""
         return self._rules.shown() if self._rules is not None else []
 
+    def open(self) -> list[tuple[Incident, Facts]] | None:
+        """The open incidents with what is known of them; None where a Prometheus evaluates the rules."""
+        if self._rules is None:
+            return None
+        return [(incident, self._facts(incident)) for incident in self._incidents.values()]
+
     async def close(self) -> None:
         """Stops delivering; what waits, waits in the state, and so does what the rules know."""
         await self._stop_delivering()

@@ -11,6 +11,8 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from llm_canaries.alerts.incident import Incident
+from llm_canaries.alerts.text import Facts
 from llm_canaries.service.app import Sidecar
 from llm_canaries.service.board import Board
 from llm_canaries.service.exposition import negotiate
@@ -19,6 +21,7 @@ from llm_canaries.service.page import cases_json, index_page
 
 Reload = Callable[[], Awaitable[str]]
 Alerts = Callable[[], list[dict[str, Any]]]
+Incidents = Callable[[], list[tuple[Incident, Facts]] | None]
 
 MOST_LISTED = 100  # runs that /api/v1/runs tells
 PAUSE = 0.001  # seconds after each slice of a page: 10,000 series take 0.3 s, and delay nobody by more than a slice
@@ -28,10 +31,10 @@ _OPEN = frozenset({"/metrics", "/-/healthy", "/-/ready"})
 class Web:
     """The routes; `ready` turns true once the first sample was taken."""
 
-    def __init__(self, sidecar: Sidecar, *, reload: Reload, alerts: Alerts) -> None:
+    def __init__(self, sidecar: Sidecar, *, reload: Reload, alerts: Alerts, incidents: Incidents) -> None:
         self._sidecar = sidecar
         self._reload = reload
-        self._alerts = alerts
+        self._alerts, self._incidents = alerts, incidents
         self.ready = False
 
     def app(self) -> web.Application:
@@ -65,7 +68,8 @@ class Web:
         return web.Response(text=problems or "reloaded\n", status=422 if problems else 200)
 
     async def _index(self, request: web.Request) -> web.Response:
-        text = index_page(self._sidecar, self._alerts(), self._sidecar.clock.wall())
+        pending = sum(alert["state"] == "pending" for alert in self._alerts())
+        text = index_page(self._sidecar, self._incidents(), pending, self._sidecar.clock.wall())
         policy = "default-src 'none'; style-src 'unsafe-inline'"
         return web.Response(text=text, content_type="text/html", headers={"content-security-policy": policy})
 

@@ -1,43 +1,75 @@
 """The numbers for people: one plain page, and the same as JSON."""
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
 import jinja2
 
+from llm_canaries.alerts.incident import Incident
+from llm_canaries.alerts.text import Facts
 from llm_canaries.canary.ledger import WINDOWS, Ledger
 from llm_canaries.service.app import Sidecar
+from llm_canaries.service.troubles import Trouble, troubles
+
+_ORDER = {"fail": 0, "inconclusive": 1, None: 2, "skip": 3, "pass": 4}
+_NOTHING = {True: "Nothing.", False: "Rules are evaluated elsewhere: the alerts are there."}
 
 
-def index_page(sidecar: Sidecar, alerts: list[dict[str, Any]], now: float) -> str:
-    """The page; every stranger's word is escaped."""
+def index_page(
+    sidecar: Sidecar, incidents: list[tuple[Incident, Facts]] | None, pending: int, now: float
+) -> str:
+    """The page; every stranger's word is escaped. `incidents` None: rules are evaluated elsewhere."""
     environment = jinja2.Environment(autoescape=True)
     template = (files("llm_canaries.service") / "web" / "index.html").read_text(encoding="utf-8")
-    rows = cases_json(sidecar, now)
-    order = {"fail": 0, "inconclusive": 1, None: 2, "skip": 3, "pass": 4}
-    rows.sort(key=lambda row: order.get(row["verdict"], 2))
-    failing = sum(row["verdict"] == "fail" for row in rows)
-    undecided = sum(row["verdict"] not in ("fail", "pass") for row in rows)
-    told = [f"{failing} failing" if failing else "All well"]
-    if undecided:
-        told.append(f"{undecided} undecided or not run yet")
-    shown = [
-        row
-        | {
-            "latency": seconds(row["latency_seconds"]),
-            "when": "" if row["last_run"] is None else clock_time(row["last_run"]),
-            "held": ", ".join(f"{reason} until {clock_time(until)}" for reason, until in row["held"].items()),
-            "failures": row["windows"]["recent"]["failures"],
-            "runs": row["windows"]["recent"]["runs"],
-        }
-        for row in rows
-    ]
-    told_alerts = [alert | {"since": clock_time(alert["active_at"])} for alert in alerts]
-    summary = f"{', '.join(told)}: {len(rows)} cases"
+    rows = sorted(cases_json(sidecar, now), key=lambda row: _ORDER.get(row["verdict"], 2))
     return environment.from_string(template).render(
-        summary=summary, failing=failing, cases=shown, alerts=told_alerts
+        summary=summary(rows),
+        failing=sum(row["verdict"] == "fail" for row in rows),
+        cases=[row | _shown(row) for row in rows],
+        troubles=[_told(each) for each in troubles(incidents or ())],
+        nothing=_NOTHING[incidents is not None],
+        pending=pending,
     )
+
+
+def summary(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How many cases are how, the worst first; what is held is not known, whatever it was."""
+    kinds = Counter("held" if row["held"] and row["verdict"] != "fail" else row["verdict"] for row in rows)
+    words = {
+        "fail": "failing", "inconclusive": "undecided", "held": "held", None: "not run yet", "skip": "skipped",
+        "pass": "well",
+    }  # fmt: skip
+    told = [f"{kinds[kind]} {word}" for kind, word in words.items() if kinds[kind]]
+    cases = f"{len(rows)} case{'s' if len(rows) != 1 else ''}"
+    return f"{', '.join(told) if set(kinds) - {'pass'} else 'All well'}: {cases}"
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "latency": seconds(row["latency_seconds"]),
+        "when": "" if row["last_run"] is None else clock_time(row["last_run"]),
+        "held": ", ".join(f"{reason} until {clock_time(until)}" for reason, until in row["held"].items()),
+        "failures": row["windows"]["recent"]["failures"],
+        "runs": row["windows"]["recent"]["runs"],
+    }
+
+
+def _told(trouble: Trouble) -> dict[str, Any]:
+    return {
+        "level": trouble.level.value,
+        "headline": trouble.headline,
+        "alertname": trouble.alertname,
+        "since": clock_time(trouble.since),
+        "subjects": trouble.subjects,
+        "reason": trouble.facts.reason,
+        "domain": trouble.facts.domain,
+        "why": trouble.facts.why,
+        "first_step": trouble.facts.first_step,
+        "evidence": trouble.facts.evidence_command,
+    }
 
 
 def cases_json(sidecar: Sidecar, now: float) -> list[dict[str, Any]]:

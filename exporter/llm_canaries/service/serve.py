@@ -117,7 +117,7 @@ class Server:
         stack.push_async_callback(sidecar.close)
         await alerting.start(settings, rules)
         stack.push_async_callback(alerting.close)
-        pages = Web(sidecar, reload=self.reload, alerts=alerting.shown)
+        pages = Web(sidecar, reload=self.reload, alerts=alerting.shown, incidents=alerting.open)
         app = pages.app()
         app.router.add_get("/api/v1/query", answering(alerting.ask))
         where = await self._listen(settings.config.server.listen, app, stack)
