@@ -1,17 +1,15 @@
 """`canaries check`: is the configuration sound, what will a day of it cost, and how soon will its rules notice."""
 
-import random
 from collections.abc import Sequence
 from typing import Any
 
 import click
 from msgspec import json
 
-from llm_canaries.canary.bound import bound
-from llm_canaries.canary.budget import NANO, Amount, amount_of
-from llm_canaries.canary.canary import Case, Cost, Priority
+from llm_canaries.canary.budget import NANO, Amount
+from llm_canaries.canary.canary import Case, Priority
 from llm_canaries.canary.explain import read_pages
-from llm_canaries.canary.forecast import Load, Outlook, cost_of, load_of, outlooks
+from llm_canaries.canary.forecast import Load, Outlook, load_of, outlooks
 from llm_canaries.canary.load import Wanted
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.cli.day_text import ahead, caps_text, load_text
@@ -21,10 +19,8 @@ from llm_canaries.config.problems import ConfigError
 from llm_canaries.config.schema import Config
 from llm_canaries.proxy.price import Prices, prices_of
 from llm_canaries.service.rule_files import read_groups
+from llm_canaries.service.run_cost import dollars_of_run, least_of
 from llm_canaries.service.spending import caps_of
-from llm_canaries.wire.exchange import Send
-from llm_canaries.wire.json import WireError
-from llm_canaries.wire.message import Usage
 
 
 @click.command()
@@ -117,14 +113,6 @@ def _looped(config: Config, case: Case) -> bool:
     return loop is not None and case.model in loop.models
 
 
-def dollars_of_run(case: Case, prices: Prices) -> float | None:
-    """What one run of `case` costs, at most; asks are priced one by one, for long ones cost more a token."""
-    cost = cost_of(case, SCENARIOS[case.scenario])
-    asks = max(1, cost.requests)
-    each = prices.dollars(case.model, Usage(input=cost.input_tokens // asks, output=cost.output_tokens // asks))
-    return None if each is None else each * asks
-
-
 def _tell(name: str, outlook: Outlook, cases: Sequence[Case], prices: Prices, days: Days) -> None:
     unpriced = list(dict.fromkeys(case.model for case in cases if dollars_of_run(case, prices) is None))
     days.gateways[name] = _json(outlook) | {"mirror": False, "unpriced": unpriced}
@@ -134,33 +122,13 @@ def _tell(name: str, outlook: Outlook, cases: Sequence[Case], prices: Prices, da
         days.warnings.append(f"{name}: no price for model {model}: its dollars are not counted; set `prices`")
     never: dict[tuple[str, str], Amount] = {}
     for case in cases:
-        least, key = _least(case, prices), (case.canary, case.model)
+        least, key = least_of(case, prices), (case.canary, case.model)
         if not outlook.caps.cover(least) and least.tokens >= never.get(key, Amount()).tokens:
             never[key] = least
     for (canary, model), least in never.items():
         asks = f"{least.requests} request{'s' if least.requests != 1 else ''}"
         need = f"{asks}, {least.tokens:,} tokens and ${least.nanodollars / NANO:.4f}, more than a day's budget"
         days.warnings.append(f"{name}: {canary} for {model} never runs: a run may need {need}")
-
-
-def _least(case: Case, prices: Prices) -> Amount:
-    """What has to be left for a run of `case` to begin and to send its first ask."""
-    scenario, cost = SCENARIOS[case.scenario], cost_of(case, SCENARIOS[case.scenario])
-    run = amount_of(cost, dollars_of_run(case, prices))
-    step = next(scenario.play(case, case.params, random.Random(0).randrange, None), None)  # noqa: S311  # none is sent
-    if not isinstance(step, Send):
-        return run
-    try:
-        first = bound(step)
-    except WireError:
-        return run
-    dollars = prices.dollars(case.model, Usage(input=first.input_tokens, output=first.output_tokens))
-    ask = amount_of(Cost(1, first.input_tokens, first.output_tokens), dollars)
-    return Amount(*(max(pair) for pair in zip(_tuple(run), _tuple(ask), strict=True)))
-
-
-def _tuple(amount: Amount) -> tuple[int, int, int]:
-    return amount.requests, amount.tokens, amount.nanodollars
 
 
 def _json(outlook: Outlook) -> dict[str, Any]:

@@ -1,24 +1,23 @@
 """Budgets at work: which case may run now, which gives way and until when, and what is left, on the board."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from llm_canaries.canary.budget import NANO, Amount, Caps, Purse, Wish, amount_of, day_end, day_of, decide, nano
+from llm_canaries.canary.budget import NANO, Amount, Caps, Purse, Wish, day_end, day_of, decide, nano
 from llm_canaries.canary.canary import Case
 from llm_canaries.canary.holds import HoldReason
 from llm_canaries.canary.load import loops
 from llm_canaries.canary.run import Lane
-from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.config.schema import Budget, Config, WholeBudget
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.price import prices_of
 from llm_canaries.service.board import Board
 from llm_canaries.service.lane import Lanes
 from llm_canaries.service.meter import Meter, MeteredLane
+from llm_canaries.service.run_cost import larger, least_of
 from llm_canaries.service.store import Store
 from llm_canaries.wire.exchange import Via
-from llm_canaries.wire.message import Usage
 
 WHOLE = "*"  # all gateways together, as a label: no gateway can have that name
 
@@ -32,6 +31,7 @@ class Spending:
         self._held: dict[str, tuple[HoldReason, float]] = {}
         self._began: dict[str, float] = {}
         self._most: dict[str, Amount] = {}
+        self._least: dict[str, Amount] = {}
 
     async def adopt(self, config: Config, mirrored: frozenset[str], cases: Mapping[str, Case]) -> None:
         """Puts the budgets and prices of `config` in force for `cases` by their keys; what was spent stays spent."""
@@ -41,6 +41,7 @@ class Spending:
         self._meter.whole = caps_of(config.budget)
         self._meter.prices = prices_of(config.prices)
         self._held.clear()  # another budget may hold less
+        self._least.clear()
         self._began = {key: at for key, at in self._began.items() if key in cases}
         self._most = {key: most for key, most in self._most.items() if key in cases}
         for name in [*(gone - budgets.keys()), WHOLE]:
@@ -114,7 +115,7 @@ class Spending:
 
     def asked(self, case: Case, total: Amount) -> None:
         """A run of `case` has had `total` set aside: the next one may need as much."""
-        self._most[case.key] = _larger(total, self._most.get(case.key, Amount()))
+        self._most[case.key] = larger(total, self._most.get(case.key, Amount()))
 
     def refused(self, case: Case) -> None:
         """A run of `case` ended early, for there was not enough left."""
@@ -128,12 +129,10 @@ class Spending:
             self._show(WHOLE, whole.caps, whole.spent)
 
     def _cost(self, case: Case) -> Amount:
-        """What a run of `case` is taken to need: what it needs when it passes, and what one has had set aside."""
-        cost = SCENARIOS[case.scenario].cost(case, case.params)
-        asked = max(1, cost.requests)
-        usage = Usage(input=cost.input_tokens // asked, output=cost.output_tokens // asked)
-        each = self._meter.prices.dollars(case.model, usage) or 0.0
-        return _larger(amount_of(cost, each * asked), self._most.get(case.key, Amount()))
+        """What a run of `case` is taken to need: what it has to have to begin, and what one has had set aside."""
+        if case.key not in self._least:
+            self._least[case.key] = least_of(case, self._meter.prices)
+        return larger(self._least[case.key], self._most.get(case.key, Amount()))
 
     def _show(self, gateway: str, caps: Caps, spent: Amount) -> None:
         for kind, cap, have, unit in (
@@ -168,12 +167,3 @@ class _Tab:
 def caps_of(budget: Budget | WholeBudget) -> Caps:
     """The caps that a budget in the configuration is."""
     return Caps(budget.requests, budget.tokens, None if budget.dollars is None else nano(budget.dollars))
-
-
-def _larger(one: Amount, other: Amount) -> Amount:
-    pairs: Sequence[tuple[int, int]] = (
-        (one.requests, other.requests),
-        (one.tokens, other.tokens),
-        (one.nanodollars, other.nanodollars),
-    )
-    return Amount(*(max(pair) for pair in pairs))
