@@ -117,6 +117,7 @@ class Attributing:
         if not may_confirm(run) or str(run.finding.reason) in scenario.slow:
             return Witnesses()
         loop, twins, told = self._config.gateways[case.gateway].loopback, dict[Way, Run](), list[str]()
+        itself = loop is not None and case.model in loop.models  # our own mirror has answered that already
 
         async def ask(way: Way, where: str, case: Case, memory: Any = None) -> None:
             made = await (asking.control(case) if way == "control" else asking.replay(case, memory))
@@ -125,15 +126,15 @@ class Attributing:
                 same = way == "again" and made.finding.reason == run.finding.reason
                 told.append(f"{where}: {'failed' if same else _came_to(made)}")
 
-        if "direct" in scenario.compared and (name := self._twin(case)) is not None:
+        if "direct" in scenario.compared and not itself and (name := self._twin(case)) is not None:
             await ask("direct", f"directly, through {name}", replace(case, gateway=name, twin=""))
         if repeat and direct_of(run, twins.get("direct")) is Direct.PASSED:
             await ask("again", f"once more at {case.gateway}", case, run.finding.memory)
         if "loopback" in scenario.compared and loop is not None:
-            behind, own = looped_back(case, loop, self._spoken(case)), case.model in loop.models
-            if not own:  # else it was our own mirror that answered
+            behind = looped_back(case, loop, self._spoken(case))
+            if not itself:
                 await ask("loop", f"to our own mirror, through {case.gateway}", behind)
-            if own or loop_of(run, twins.get("loop")) is Loop.FAILED:
+            if itself or loop_of(run, twins.get("loop")) is Loop.FAILED:
                 await ask("control", "at our own mirror, without any gateway", behind)
         direct, looped, again = witnessed(run, twins)
         kept = tuple(Twin(way, made) for way, made in twins.items())
