@@ -249,3 +249,23 @@ def test_our_mirror_is_reached_by_the_door_for_the_dialect_of_the_cases_provider
     found = {name: looped_back(its, loop, each).model for name, each in spoken.items()}
     assert found == {"claude-x": "loop/messages", "gpt-x": "loop/chat", "o-x": "loop/chat"}
     assert looped_back(replace(its, model="loop/chat"), loop, ("anthropic_messages",)).model == "loop/chat"
+
+
+def without_list(gateway):
+    """A gateway whose model list is a 502, and whose answers are well."""
+    bad = Whole(status=502, headers=(("content-type", "application/json"),), pieces=(BAD_GATEWAY,))
+    return Bent(gateway, lambda send: send, lambda send, whole: whole, lambda look, whole: bad)
+
+
+@pytest.mark.parametrize("canary", ["catalog", "eligibility"])
+async def test_a_list_that_does_not_come_is_the_gateways_own(run, canary):
+    finding, _ = await found(run, canary, bend=without_list)
+    assert (finding.reason, finding.fault_domain) == ("upstream_error", "deployment")
+    assert finding.because[1:3] == ("directly, through own: passed", "once more at home: failed")
+
+
+async def test_what_is_missing_from_a_list_is_asked_of_nobody_else(run):
+    more = "canaries: [{scenario: catalog, name: catalog, gateway: home, params: {ids: [nobody], debounce: 1}}]"
+    (only,), _ = await run("catalog", more=more)
+    assert (only.finding.reason, only.finding.fault_domain) == ("never_exposed", "routing")
+    assert only.twins == ()

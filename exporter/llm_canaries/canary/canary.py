@@ -134,8 +134,8 @@ class Scenario(Struct, frozen=True, kw_only=True):
     directly, or a client's environment. `ways`: whether it asks for a stream as its case says, for both itself, always
     or never. `objection`: why a case of it can never be asked, empty where it can. `dialects`: those of a canary for
     which no definition is shipped. `least_every`: the shortest interval, in seconds, at which it does no harm.
-    `compared`: the ways on which a run of it tells something about a failure of another; `slow`: the reasons that no
-    single run shows.
+    `compared`: the ways on which a run of it tells something about a failure of another, but of one for a reason in
+    `alone`; `slow`: the reasons that no single run shows.
     """
 
     name: str
@@ -150,6 +150,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
     dialects: tuple[str, ...] = ("openai_chat",)
     least_every: float = 0.0
     compared: frozenset[Literal["direct", "loopback"]] = frozenset({"direct", "loopback"})
+    alone: frozenset[str] = frozenset()
     slow: frozenset[str] = frozenset()
 
 

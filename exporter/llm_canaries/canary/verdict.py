@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from llm_canaries.canary.canary import Finding, Outcome, SharedReason
+from msgspec.structs import replace
+
+from llm_canaries.canary.canary import Case, Finding, Outcome, SharedReason
 from llm_canaries.wire.exchange import Exchange
 from llm_canaries.wire.fault import Domain, Fault, FaultReason
 from llm_canaries.wire.message import Finish, Reply, Usage
@@ -36,6 +38,24 @@ def faulted(fault: Fault) -> Finding:
     """No usable answer came."""
     status = f"HTTP {fault.status}: " if fault.status else ""
     return failed(fault.reason, fault.domain, status + fault.message)
+
+
+def page_domain(fault: Fault, *, deployed: bool) -> Domain:
+    """Whose fault it is that a page of a gateway, its model list among them, did not come: a deployed one makes its
+    pages itself, and nobody behind it spoils them. The embedded core's list is its providers'.
+    """
+    if not deployed or fault.domain not in _BEHIND:
+        return fault.domain
+    return Domain.POLICY if fault.reason in _BUSY else Domain.DEPLOYMENT
+
+
+_BEHIND = frozenset({Domain.PROVIDER, Domain.TRANSLATION})
+_BUSY = frozenset({FaultReason.RATE_LIMITED, FaultReason.QUOTA_EXHAUSTED})
+
+
+def unlisted(case: Case, fault: Fault) -> Finding:
+    """No usable model list came."""
+    return replace(faulted(fault), fault_domain=page_domain(fault, deployed=case.deployed))
 
 
 def cut(wanted: str, reply: Reply) -> Finding | None:

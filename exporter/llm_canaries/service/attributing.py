@@ -114,7 +114,7 @@ class Attributing:
     async def _inquire(self, run: Run, asking: Asking, *, repeat: bool) -> Witnesses:
         """The runs to compare with; none where another ask could change the gateway's own state (DESIGN 5.5)."""
         case, scenario = run.case, SCENARIOS[run.case.scenario]
-        if not may_confirm(run) or str(run.finding.reason) in scenario.slow:
+        if not may_confirm(run) or str(run.finding.reason) in scenario.slow | scenario.alone:
             return Witnesses()
         loop, twins, told = self._config.gateways[case.gateway].loopback, dict[Way, Run](), list[str]()
         itself = loop is not None and case.model in loop.models  # our own mirror has answered that already

@@ -3,10 +3,11 @@
 import json
 
 import pytest
-from plays import case, models, play
+from plays import case, chat, models, play
 
 from llm_canaries.canary.scenarios.catalog import MOST_PAGES, SCENARIO, Memory, Params, expected, listed, more
-from llm_canaries.wire.exchange import Page
+from llm_canaries.canary.scenarios.eligibility import SCENARIO as ELIGIBILITY
+from llm_canaries.wire.exchange import Page, Send
 from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.json import WireError
 
@@ -164,3 +165,33 @@ def test_a_list_that_never_ends_is_left():
     assert (finding.reason, len(steps)) == ("never_exposed", MOST_PAGES)
     same = json.dumps({"data": [{"id": "m"}], "has_more": True, "last_id": "m"}).encode()
     assert len(play(SCENARIO, lambda step: page(step, same))[1]) == 2
+
+
+@pytest.mark.parametrize(
+    ("reason", "behind_the_core", "at_a_gateway"),
+    [
+        (FaultReason.UPSTREAM_ERROR, "provider", "deployment"),
+        (FaultReason.MALFORMED_BODY, "translation", "deployment"),
+        (FaultReason.HTML, "deployment", "deployment"),
+        (FaultReason.RATE_LIMITED, "provider", "policy"),
+        (FaultReason.CONNECTION_LOST, "network", "network"),
+        (FaultReason.AUTH, "client", "client"),
+    ],
+)
+def test_a_list_that_does_not_come_is_a_deployed_gateways_own(reason, behind_the_core, at_a_gateway):
+    """The embedded core has its list from its providers, a deployed gateway makes it itself."""
+    fault = Fault(reason=reason, status=500)
+    for scenario in (SCENARIO, ELIGIBILITY):
+        for deployed, domain in ((False, behind_the_core), (True, at_a_gateway)):
+            finding, _ = play(
+                scenario,
+                lambda step: chat(step, "x") if isinstance(step, Send) else page(step, b"{}", 500, fault),
+                deployed=deployed,
+            )
+            assert (finding.reason, finding.fault_domain) == (reason, domain), scenario.name
+
+
+def test_a_list_that_is_none_is_a_deployed_gateways_own():
+    for deployed, domain in ((False, "translation"), (True, "deployment")):
+        finding, _ = play(SCENARIO, lambda step: page(step, b'{"data": 3}'), deployed=deployed)
+        assert (finding.reason, finding.fault_domain) == ("malformed_body", domain)

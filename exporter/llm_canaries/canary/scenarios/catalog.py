@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from llm_canaries.canary.canary import Case, Cost, Finding, Scenario
-from llm_canaries.canary.verdict import failed, faulted, passed, skipped, undecided
+from llm_canaries.canary.verdict import failed, passed, skipped, undecided, unlisted
 from llm_canaries.wire.dialects import DIALECTS
 from llm_canaries.wire.exchange import Look, Page, Play, look
 from llm_canaries.wire.fault import Domain, Fault, FaultReason
@@ -62,13 +62,13 @@ def play(case: Case, params: Params, draw: Draw, memory: Memory | None) -> Play[
     for _ in range(MOST_PAGES):
         page = yield from look(Look(path=path))
         if page.fault is not None:
-            return _unread(page, memory)
+            return _unread(case, page, memory)
         try:
             said = decode_object(page.body)
             ids += listed(said)
         except WireError as error:
             fault = Fault(reason=FaultReason.MALFORMED_BODY, status=page.status, message=f"model list: {error}")
-            return replace(faulted(fault), memory=memory)
+            return replace(unlisted(case, fault), memory=memory)
         following = more(said)
         if not following or start + following == path:
             break
@@ -147,12 +147,12 @@ def settle(there: set[str], debounce: int, memory: Memory | None) -> tuple[Memor
     return now, added, removed
 
 
-def _unread(page: Page, memory: Memory | None) -> Finding:
+def _unread(case: Case, page: Page, memory: Memory | None) -> Finding:
     """The finding of a list that did not come."""
     fault = page.fault
     assert fault is not None
     if not is_absent(fault):
-        return replace(faulted(fault), memory=memory)
+        return replace(unlisted(case, fault), memory=memory)
     if memory is None:
         return skipped(Reason.NO_LIST, f"HTTP {fault.status}: the gateway has no model list at {page.look.path}")
     return undecided(Reason.NO_LIST, f"HTTP {fault.status}: there was a model list, and now there is none", memory)
@@ -186,5 +186,6 @@ SCENARIO = Scenario(
     play=play,
     cost=cost,
     ways="whole",
-    compared=frozenset(),  # a list is the gateway's own
+    compared=frozenset({"direct"}),  # our mirror's list is of other models
+    alone=frozenset(Reason),  # what is in a list is the gateway's own; that none comes may be its providers'
 )

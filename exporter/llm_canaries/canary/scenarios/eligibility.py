@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from llm_canaries.canary.asks import echo_prompt, sending, text_ask
 from llm_canaries.canary.canary import Case, Cost, Finding, Scenario
 from llm_canaries.canary.scenarios.catalog import is_absent
-from llm_canaries.canary.verdict import failed, faulted, passed, undecided
+from llm_canaries.canary.verdict import failed, faulted, passed, undecided, unlisted
 from llm_canaries.wire import nonce
 from llm_canaries.wire.dialects import DIALECTS
 from llm_canaries.wire.exchange import Exchange, Look, Page, Play, look, send
@@ -77,9 +77,10 @@ def _judge(case: Case, params: Params, page: Page, exchange: Exchange) -> Findin
         try:
             listed = _listed(case, page)
         except WireError as error:
-            return faulted(Fault(reason=FaultReason.MALFORMED_BODY, status=page.status, message=f"model list: {error}"))
+            fault = Fault(reason=FaultReason.MALFORMED_BODY, status=page.status, message=f"model list: {error}")
+            return unlisted(case, fault)
     elif not is_absent(page.fault):
-        return faulted(page.fault)
+        return unlisted(case, page.fault)
     if exchange.fault is not None:
         return _refused(exchange.fault, listed, params)
     if params.expect == "absent":

@@ -16,7 +16,7 @@ from llm_canaries.canary.asks import echo_prompt, sending, text_ask
 from llm_canaries.canary.canary import Case, Cost, Finding, Outcome, Scenario
 from llm_canaries.canary.scenarios import known_good, stream_conformance, tool_round_trip
 from llm_canaries.canary.scenarios.catalog import is_absent, listed
-from llm_canaries.canary.verdict import failed, faulted, passed, skipped
+from llm_canaries.canary.verdict import failed, faulted, page_domain, passed, skipped
 from llm_canaries.wire import nonce
 from llm_canaries.wire.dialects import DIALECTS
 from llm_canaries.wire.exchange import Answer, Exchange, Look, Page, Play, Send, Via, look, send
@@ -98,9 +98,10 @@ def _stages(case: Case, params: Params, draw: Draw, via: Via) -> Play[Sequence[S
     """The stages of one way, up to the first that fails."""
     page = yield from _alive(params, via)
     ids = yield from look(Look(path=DIALECTS["openai_chat"].models_path, via=via))
-    done = [Stage("alive", judge_alive(page, ids))]
+    own = case.deployed and via == "gateway"
+    done = [Stage("alive", judge_alive(page, ids, deployed=own))]
     if done[-1].finding is None:
-        done.append(Stage("listed", judge_listed(ids, case.model)))
+        done.append(Stage("listed", judge_listed(ids, case.model, deployed=own)))
     if done[-1].finding is None:
         plain = known_good.play(case, known_good.Params(cap=params.cap), draw, None)
         done.append(_stage("callable", (yield from _on(plain, via)), Reason.NOT_CALLABLE))
@@ -123,24 +124,26 @@ def _alive(params: Params, via: Via) -> Play[Page | None]:
     return None
 
 
-def judge_alive(page: Page | None, ids: Page) -> Finding | None:
+def judge_alive(page: Page | None, ids: Page, *, deployed: bool) -> Finding | None:
     """What is wrong with the page of life; without one, whatever the model list answers is a sign of life."""
     dead = page if page is not None else ids if ids.status is None else None
     if dead is None or dead.fault is None or dead.status in (401, 403):
         return None
-    return failed(Reason.NOT_ALIVE, dead.fault.domain, f"{dead.look.path}: {_words(faulted(dead.fault))}")
+    domain = page_domain(dead.fault, deployed=deployed)
+    return failed(Reason.NOT_ALIVE, domain, f"{dead.look.path}: {_words(faulted(dead.fault))}")
 
 
-def judge_listed(ids: Page, model: str) -> Finding | None:
+def judge_listed(ids: Page, model: str, *, deployed: bool) -> Finding | None:
     """What is wrong with the list: it is not there, it cannot be read, or the model is not in it."""
     if ids.fault is not None:
         if is_absent(ids.fault):
             return skipped(Reason.NO_LIST, "there is no model list to go by")
-        return failed(Reason.NOT_LISTED, ids.fault.domain, _words(faulted(ids.fault)))
+        return failed(Reason.NOT_LISTED, page_domain(ids.fault, deployed=deployed), _words(faulted(ids.fault)))
     try:
         names = listed(decode_object(ids.body))
     except WireError as error:
-        return failed(Reason.NOT_LISTED, Domain.TRANSLATION, f"model list: {error}")
+        domain = Domain.DEPLOYMENT if deployed else Domain.TRANSLATION
+        return failed(Reason.NOT_LISTED, domain, f"model list: {error}")
     if model in names:
         return None
     return failed(Reason.NOT_LISTED, Domain.ROUTING, f"{model} is not among the {len(set(names))} models of the list")
