@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_canaries.config.secrets import Redactor, is_secret_header, redact_headers, secrets_of
+from llm_canaries.config.secrets import SHORTEST, Redactor, is_secret_header, redact_headers, secrets_of
+from llm_canaries.wire.clip import CUT, clipped
 
 SECRET = 'pä/ss "w0rd"+\n='
 
@@ -138,3 +139,47 @@ def test_a_token_learned_on_the_way_is_masked_and_many_are_bounded():
         redactor.learn(f"token-number-{number}")
     assert "token-number-99" not in redactor("token-number-99")
     assert "renewed-token" in redactor("renewed-token"), "the oldest is forgotten"
+
+
+def grams(secret, size=SHORTEST):
+    return {secret[at : at + size] for at in range(len(secret) - size + 1)}
+
+
+@pytest.mark.parametrize("form", ["pl4nted-secret-0123456789", "pass word", "käse/schlüssel"])
+def test_the_half_of_a_secret_that_a_cut_leaves_is_gone_wherever_the_cut_falls(form):
+    redact = Redactor([form])
+    for before in range(60):
+        text = "." * before + form + "." * 60
+        for most in range(1, len(text)):
+            left = redact.known(clipped(text, most))
+            assert not any(gram in left for gram in grams(form)), (before, most, left)
+            tail = redact.known(CUT + text[len(text) - most :])
+            assert not any(gram in tail for gram in grams(form)), (before, most, tail)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [quote(SECRET), json.dumps(SECRET)[1:-1], b64encode(SECRET.encode()).decode()],
+    ids=["url", "json", "base64"],
+)
+def test_the_half_of_a_secret_is_gone_however_it_is_spelled(form):
+    for most in range(6, 8 + len(form)):
+        left = Redactor([SECRET]).known(clipped(f"{'.' * 8}{form} and more, for long", most))
+        assert not any(gram in left for gram in grams(form)), (most, left)
+
+
+@given(st.text(max_size=60), st.integers(1, 60))
+def test_a_cut_without_a_secret_leaves_words_as_they_are(text, most):
+    short = clipped(text, most)
+    assert len(short) <= most
+    assert text.startswith(short.removesuffix(CUT)) or text == short
+    assert Redactor(["pl4nted-secret"]).known(short) == short
+
+
+def test_words_beside_a_cut_that_only_look_like_a_beginning_stay():
+    redact = Redactor(["pl4nted-secret"])
+    assert redact.known("pl4…") == "pl4…", "fewer than four characters say nothing"
+    assert redact.known("pl4nt is a word… and ret") == "pl4nt is a word… and ret"
+    assert redact.known("pl4nted-pl4nted…") == "pl4nted-***…"
+    assert redact.known("…ecret-secret") == "…***-secret"
+    assert redact.known("…nted-sec…, …ord…") == "…***…, …ord…"

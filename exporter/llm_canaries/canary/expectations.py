@@ -14,6 +14,7 @@ import re2  # type: ignore[import-untyped]
 from llm_canaries.canary.canary import Finding
 from llm_canaries.canary.json_path import read_path, same, values_at
 from llm_canaries.canary.verdict import failed, undecided
+from llm_canaries.wire.clip import clipped
 from llm_canaries.wire.fault import Domain
 from llm_canaries.wire.headers import Headers, header
 from llm_canaries.wire.json import WireError, decode, encode_text
@@ -142,4 +143,4 @@ def of_time(what: str, seconds: float | None, within: float) -> Finding | None:
 
 def short(text: str) -> str:
     """The first 60 characters of `text`."""
-    return text if len(text) <= 60 else text[:57] + "..."
+    return clipped(text, 60)

@@ -10,6 +10,7 @@ from urllib.parse import quote, quote_plus
 
 from llm_canaries.config.lookalikes import MASK, mask_lookalikes
 from llm_canaries.config.schema import Config
+from llm_canaries.wire.clip import CUT
 
 SHORTEST = 4  # characters; anything shorter would mask ordinary words
 MOST_LEARNED = 64  # secrets learned on the way; each token file renews its own every hour or so
@@ -39,10 +40,10 @@ class Redactor:
         return mask_lookalikes(self.known(text))
 
     def known(self, text: str) -> str:
-        """The text with the known values as `***`; where two overlap both are gone."""
+        """The text with the known values as `***`, also what a cut has left of one; where two overlap both are gone."""
         learned = tuple(self._learned)  # another thread may learn meanwhile
         known = self._forms if not learned else _sorted((*self._forms, *chain.from_iterable(learned)))
-        spans = sorted(span for form in known for span in _spans(text, form))
+        spans = sorted(span for form in known for span in (*_spans(text, form), *_halves(text, form)))
         parts: list[str] = []
         end = 0
         for start, stop in spans:
@@ -126,6 +127,26 @@ def _forms(secret: str) -> Iterator[str]:
         if len(core) >= SHORTEST + 1:
             yield core
             yield core.replace("+", "-").replace("/", "_")
+
+
+def _halves(text: str, form: str) -> Iterator[tuple[int, int]]:
+    """What cuts have left of `form`: its beginning before a mark, its end after one, a piece between two."""
+    cut = text.find(CUT)
+    while cut >= 0:
+        start = text.find(form[:SHORTEST], max(0, cut - len(form) + 1), cut)
+        while start >= 0 and not form.startswith(text[start:cut]):
+            start = text.find(form[:SHORTEST], start + 1, cut)
+        if start >= 0:
+            yield start, cut
+        stop = text.rfind(form[-SHORTEST:], cut + 1, cut + len(form))
+        while stop >= 0 and not form.endswith(text[cut + 1 : stop + SHORTEST]):
+            stop = text.rfind(form[-SHORTEST:], cut + 1, stop + SHORTEST - 1)
+        if stop >= 0:
+            yield cut + 1, stop + SHORTEST
+        following = text.find(CUT, cut + 1)
+        if SHORTEST < following - cut < len(form) and text[cut + 1 : following] in form:
+            yield cut + 1, following
+        cut = following
 
 
 def _spans(text: str, form: str) -> Iterator[tuple[int, int]]:

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Raw, Struct
 
+from llm_canaries.wire.clip import clipped
 from llm_canaries.wire.dialects import DIALECTS
 from llm_canaries.wire.envelope import is_html, read_envelope
 from llm_canaries.wire.fault import Fault, FaultReason
@@ -78,7 +79,7 @@ def fault_of(
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         if read_envelope(body, now) is not None:  # Google wraps an error in a list
             return read_fault(status, headers, body, now, business=business)
-        return Fault(reason=FaultReason.MALFORMED_BODY, status=status, message=f"not JSON: {error}"[:200])
+        return Fault(reason=FaultReason.MALFORMED_BODY, status=status, message=clipped(f"not JSON: {error}", 200))
     answers = said.choices or said.content or said.output or said.candidates or said.prompt_feedback
     if bytes(answers) and bytes(said.error) in (b"", b"null"):
         return None

@@ -18,6 +18,7 @@ from yarl import URL
 from llm_canaries.proxy.agent import agent
 from llm_canaries.proxy.gateway import Limits, Unanswered
 from llm_canaries.proxy.round_trip import Peer, round_trip
+from llm_canaries.wire.clip import clipped
 from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.headers import Headers
 
@@ -178,7 +179,7 @@ def _fault(error: aiohttp.ClientError | HttpProcessingError | OSError | ValueErr
     if isinstance(error, aiohttp.ClientConnectorError):
         return Fault(reason=FaultReason.CONNECT, message=_words(error))
     if isinstance(error, HttpProcessingError):
-        return Fault(reason=FaultReason.MALFORMED_BODY, message=f"not HTTP: {error.message}"[:200])
+        return Fault(reason=FaultReason.MALFORMED_BODY, message=clipped(f"not HTTP: {error.message}", 200))
     if isinstance(error, aiohttp.ClientPayloadError) and isinstance(error.__cause__, ContentEncodingError):
         return Fault(reason=FaultReason.MALFORMED_BODY, message=_words(error))
     if isinstance(error, aiohttp.NonHttpUrlClientError | ValueError):
@@ -192,5 +193,5 @@ def _words(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         number = 0 if isinstance(error.os_error, ssl.SSLError) else error.os_error.errno or 0  # TLS counts its own way
         words = os.strerror(number) if number > 0 else error.os_error.strerror or str(error.os_error)
-        return f"{error.host}:{error.port}: {words}"[:200]
-    return (" ".join(str(error).split()) or type(error).__name__)[:200]
+        return clipped(f"{error.host}:{error.port}: {words}", 200)
+    return clipped(" ".join(str(error).split()) or type(error).__name__, 200)

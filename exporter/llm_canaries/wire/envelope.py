@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from llm_canaries.wire.clip import CUT, clipped
 from llm_canaries.wire.headers import go_duration
 from llm_canaries.wire.json import Object, WireError, decode, encode, integer, items, mapping, string
 
@@ -79,7 +80,10 @@ def envelope_of(value: Object, now: float, depth: int = 0) -> Envelope | None:
 
 def excerpt(body: bytes, limit: int = 200) -> str:
     """The first words of a body that is no envelope, on one line."""
-    return " ".join(body[: limit * 4].decode("utf-8", "replace").split())[:limit]
+    head = body[: limit * 4].decode("utf-8", "replace")
+    if len(body) > limit * 4:
+        head = head.rstrip("\ufffd") + CUT
+    return clipped(" ".join(head.split()), limit)
 
 
 def is_html(body: bytes) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from llm_canaries.wire.clip import clipped
 from llm_canaries.wire.exchange import Loss
 from llm_canaries.wire.json import Object
 from llm_canaries.wire.message import Extra, Opaque, Part
@@ -69,7 +70,7 @@ class Losses:
 def _kind(block: Extra) -> str:
     """What a block calls itself, or what it holds."""
     type = block.get("type")
-    return (type if isinstance(type, str) and type else ", ".join(block) or "nothing")[:_LONGEST]
+    return clipped(type if isinstance(type, str) and type else ", ".join(block) or "nothing", _LONGEST)
 
 
 def under(name: str, said: Mapping[str, Any]) -> Object:

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
+from llm_canaries.wire.clip import clipped
 from llm_canaries.wire.json import Object, decode_object, integer, items, mapping, string
 from llm_canaries.wire.sse import Frame
 
@@ -156,7 +157,7 @@ def _whole_text(said: Sequence[Object], response: Object) -> Breaches:
     parts = [mapping(part) for item in items(response.get("output")) for part in items(mapping(item).get("content"))]
     whole = "".join(string(part.get("text")) for part in parts if part.get("type") == "output_text")
     if spoken != whole:
-        yield Breach(Law.TEXT_MISMATCH, f"the deltas say {spoken[:40]!r}, the end says {whole[:40]!r}")
+        yield Breach(Law.TEXT_MISMATCH, f"the deltas say {clipped(spoken, 40)!r}, the end says {clipped(whole, 40)!r}")
 
 
 def _gemini(said: Sequence[Object]) -> Breaches:

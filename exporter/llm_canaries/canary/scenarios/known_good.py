@@ -11,6 +11,7 @@ from llm_canaries.canary.asks import echo_prompt, sending, text_ask
 from llm_canaries.canary.canary import Case, Cost, Finding, Scenario
 from llm_canaries.canary.verdict import cut, failed, faulted, passed, starved
 from llm_canaries.wire import nonce
+from llm_canaries.wire.clip import clipped
 from llm_canaries.wire.exchange import Exchange, Play, send
 from llm_canaries.wire.fault import Domain
 from llm_canaries.wire.message import Finish, Reply
@@ -76,7 +77,7 @@ def _finish(reply: Reply) -> Finding | None:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."
+    return clipped(text, 60)
 
 
 def cost(case: Case, params: Params) -> Cost:

@@ -17,6 +17,7 @@ from llm_canaries.canary.asks import image_round_trip, number_image, sending, us
 from llm_canaries.canary.canary import Case, Cost, Finding, Outcome, Scenario
 from llm_canaries.canary.verdict import cut, failed, faulted, passed, starved, undecided, usage_of
 from llm_canaries.wire import nonce
+from llm_canaries.wire.clip import clipped
 from llm_canaries.wire.exchange import Exchange, Play, send
 from llm_canaries.wire.fault import Domain, Fault, FaultReason
 from llm_canaries.wire.message import Finish, Reply
@@ -204,7 +205,7 @@ def judge_unseen(exchange: Exchange, bare: int | None, size: int, count: int = 1
     """What became of `count` images, by the input tokens they cost over `bare`; `size` is their length in base64."""
     reply = exchange.reply
     assert reply is not None, "judge saw a reply"
-    said = "the model says it sees no image" if says_none(reply) else f"the model says {reply.text[:40]!r}"
+    said = "the model says it sees no image" if says_none(reply) else f"the model says {clipped(reply.text, 40)!r}"
     with_image = usage_of(exchange)
     if with_image is None or with_image.input is None or bare is None:
         if says_none(reply):

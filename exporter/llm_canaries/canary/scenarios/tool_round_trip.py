@@ -15,6 +15,7 @@ from llm_canaries.canary.asks import sending
 from llm_canaries.canary.canary import Case, Cost, Finding, Scenario
 from llm_canaries.canary.verdict import failed, faulted, passed, starved, undecided
 from llm_canaries.wire import nonce
+from llm_canaries.wire.clip import clipped
 from llm_canaries.wire.exchange import Exchange, Play, send
 from llm_canaries.wire.fault import Domain, FaultReason
 from llm_canaries.wire.json import WireError, decode
@@ -213,7 +214,7 @@ def _said(reason: Reason, detail: str) -> Finding:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."
+    return clipped(text, 60)
 
 
 def cost(case: Case, params: Params) -> Cost:

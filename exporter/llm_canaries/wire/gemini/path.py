@@ -5,6 +5,7 @@ from urllib.parse import quote, unquote
 
 from msgspec import Struct
 
+from llm_canaries.wire.clip import clipped
 from llm_canaries.wire.json import WireError
 
 ROUTE = "/v1beta/models/{call:.+}"
@@ -29,7 +30,7 @@ def read_path(path: str) -> Called:
     """What `path` asks for, on any version of the API or on Vertex AI. Raises WireError."""
     found = _CALL.fullmatch(path)
     if found is None:
-        raise WireError(f"path: expected {_START}MODEL:{_WHOLE} or :{_STREAM}, got {path[:200] or 'nothing'}")
+        raise WireError(f"path: expected {_START}MODEL:{_WHOLE} or :{_STREAM}, got {clipped(path, 200) or 'nothing'}")
     before, model, method, after = found.groups(default="")
     return Called(before, unquote(model), method == _STREAM, after)
 

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from llm_canaries.wire.clip import CUT, clipped
 from llm_canaries.wire.fault import Domain
 
 
@@ -81,7 +82,7 @@ def parted(before: str, after: str) -> tuple[str, str]:
     """Two texts from shortly before where they part."""
     at = next((at for at, (one, two) in enumerate(zip(before, after, strict=False)) if one != two), None)
     start = max(0, (min(len(before), len(after)) if at is None else at) - _LEAD)
-    lead = "…" if start else ""
+    lead = CUT if start else ""
     return (
         lead + shown(before[start:]) if before else NOTHING,
         lead + shown(after[start:]) if after else MISSING,
@@ -94,4 +95,4 @@ def shown(value: object) -> str:
         return NOTHING
     text = value if isinstance(value, str) else str(value)
     text = " ".join(text.split())
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}… ({len(text)} characters)"
+    return text if len(text) <= _LONGEST else f"{clipped(text, _LONGEST)} ({len(text)} characters)"
