@@ -1,5 +1,6 @@
 """`canaries run --state`, `evidence` and `replay` as a user runs them: words, files, exit codes, and no secret."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -257,6 +258,29 @@ def test_a_state_that_another_instance_holds_is_told(tmp_path):
     assert done.stderr.splitlines()[-1] == "Nothing was run."
     assert canaries("evidence", "--state", "kept", cwd=tmp_path).returncode == 0, "reading takes no lock"
     assert database.failures == 0
+
+
+def test_the_sidecars_own_state_is_refused_and_untouched(tmp_path):
+    (tmp_path / "canaries.yml").write_text("gateways: {it: {kind: embedded, models: [m]}}\nstate: own\n")
+    for named in ("own", str(tmp_path / "own")):
+        done = canaries("run", "--select", "catalog", "--state", named, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "there `canaries serve` keeps its ledger" in done.stderr
+        assert done.stderr.splitlines()[-1] == "Nothing was run."
+    assert not (tmp_path / "own").exists()
+    asyncio.run(Database.open(tmp_path / "elsewhere").close())
+    done = canaries("run", "--select", "catalog", "--state", "elsewhere", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is the state of a sidecar (`canaries serve`)" in done.stderr
+
+
+def test_a_sidecar_refuses_the_state_of_a_gate(tmp_path):
+    canaries("run", "--select", "catalog", "--state", "own", cwd=tmp_path)
+    (tmp_path / "canaries.yml").write_text("gateways: {it: {kind: embedded, models: [m]}}\nstate: own\n")
+    done = spawned("serve", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "is the state of `canaries run --state`, and those runs would enter the sidecar's ledger" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 KEYS = {"KEY": "planted-key-0123456789", "T": "planted-header-98765", "Q": "planted-query-55555"}

@@ -1,5 +1,6 @@
 """`canaries run --state`: where runs are kept; a run without it has no use for any of this."""
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -8,16 +9,24 @@ import click
 
 from llm_canaries.cli.settings import USAGE
 from llm_canaries.service.gate import Keeping
-from llm_canaries.service.settings import Settings
+from llm_canaries.service.settings import Settings, state_folder
 
 
 def keeper_of(folder: str, settings: Settings) -> Keeping:
-    """What keeps runs in the state in `folder`; exits where that cannot be written."""
+    """What keeps runs in the state in `folder`; exits where that cannot be written, or is the sidecar's own."""
     from llm_canaries.service.archive import Archive, Keeper
     from llm_canaries.state.database import Database, StateError
 
+    own = state_folder(settings.config, os.environ)
+    if Path(folder).resolve() == own.resolve():
+        click.echo(
+            f"--state {folder}: there `canaries serve` keeps its ledger, and these runs would enter it. Choose another "
+            "folder.\nNothing was run.",
+            err=True,
+        )
+        sys.exit(USAGE)
     try:
-        database = Database.open(Path(folder))
+        database = Database.open(Path(folder), "gate")
     except StateError as error:
         click.echo(f"{error}\nNothing was run.", err=True)
         sys.exit(USAGE)

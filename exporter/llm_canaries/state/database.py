@@ -16,6 +16,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from llm_canaries.state.errors import Locked as Locked  # told from here too: who opens has to catch them
 from llm_canaries.state.errors import StateError as StateError
 from llm_canaries.state.errors import damaged, database_error, file_error
+from llm_canaries.state.keeper import Kept, claim
 from llm_canaries.state.lock import Lock
 from llm_canaries.state.migrations import check_version, migrate
 
@@ -41,10 +42,10 @@ class Database:
         self._closing: asyncio.Future[None] | None = None
 
     @classmethod
-    def open(cls, folder: Path) -> "Database":
+    def open(cls, folder: Path, by: Kept = "sidecar") -> "Database":
         """The state in `folder`, made where there is none and brought to this version; blocks for a moment.
 
-        Raises StateError with a text for people, Locked where another instance holds the folder.
+        Raises StateError with a text for people, Locked where another instance holds the folder; `by` is who writes.
         """
         file = folder / FILE
         try:
@@ -55,7 +56,7 @@ class Database:
             lock = Lock(folder / LOCK)
             undo.callback(lock.release)
             thread = undo.enter_context(ThreadPoolExecutor(1, thread_name_prefix="state"))
-            connection = thread.submit(_connect, file).result()
+            connection = thread.submit(_connect, file, by).result()
             undo.pop_all()
         return cls(file, connection, lock, thread)
 
@@ -117,7 +118,7 @@ def _transaction(connection: sqlite3.Connection, function: Callable[[sqlite3.Con
             connection.execute("ROLLBACK")
 
 
-def _connect(file: Path) -> sqlite3.Connection:
+def _connect(file: Path, by: Kept) -> sqlite3.Connection:
     try:
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite would follow the umask
     except OSError as error:
@@ -126,7 +127,7 @@ def _connect(file: Path) -> sqlite3.Connection:
         with ExitStack() as undo:
             connection = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)
             undo.enter_context(closing(connection))
-            _prepare(connection, file)
+            _prepare(connection, file, by)
             undo.pop_all()
             return connection
     except sqlite3.Error as error:
@@ -136,7 +137,7 @@ def _connect(file: Path) -> sqlite3.Connection:
         raise told from error
 
 
-def _prepare(connection: sqlite3.Connection, file: Path) -> None:
+def _prepare(connection: sqlite3.Connection, file: Path, by: Kept) -> None:
     check_version(connection, file)
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":
@@ -148,4 +149,9 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise damaged(file, found)
-    _transaction(connection, migrate)
+
+    def ready(connection: sqlite3.Connection) -> None:
+        migrate(connection)
+        claim(connection, file, by)
+
+    _transaction(connection, ready)

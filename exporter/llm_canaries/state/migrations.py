@@ -54,6 +54,7 @@ MIGRATIONS: tuple[Step, ...] = (
         "DROP INDEX evidence_by_run",
         "CREATE INDEX evidence_by_class ON evidence (lasting, run, size)",  # adding up sizes reads no evidence
     ),
+    ("CREATE TABLE keeper (name TEXT NOT NULL)",),
 )
 
 
