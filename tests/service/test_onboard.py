@@ -11,8 +11,11 @@ from aiohttp.test_utils import TestServer
 
 from llm_canaries.canary.onboarding import Reason, judge
 from llm_canaries.mirror.server import Mirror
+from llm_canaries.service.beside import Beside
 from llm_canaries.service.onboard import Block, Onboard
 from llm_canaries.service.settings import read_settings
+from llm_canaries.state.database import FILE, Database
+from llm_canaries.state.spending import write_spent
 
 
 class Gateway:
@@ -65,7 +68,7 @@ async def onboarded(gateway, tmp_path, clock, draw, *, watch=0.3, models=(), tex
     settings = read_settings(str(tmp_path / "c.yml"), {})
     said = []
     its = Block(gateway="it", prefix=block.pop("prefix", "mirror"), models=models, watch=watch, every=0.05)
-    onboard = Onboard(settings, its, clock, draw, said.append)
+    onboard = Onboard(settings, its, Beside(settings.config, tmp_path / "state", clock), clock, draw, said.append)
     await onboard.run()
     return onboard.seen, judge(onboard.seen), said
 
@@ -100,7 +103,7 @@ async def test_a_refusal_spares_the_model_at_once(gateway, tmp_path, clock, draw
     gateway.refuse = lambda ask: (401, {})
     seen, verdict, said = await onboarded(gateway, tmp_path, clock, draw)
     assert verdict.word == "not ready"
-    assert [cause.reason for cause in verdict.causes] == [Reason.CANARY_FAILED]
+    assert [cause.reason for cause in verdict.causes] == [Reason.CANARY_FAILED] + [Reason.LEFT_OUT] * 5
     assert len(gateway.asks) == 1
     assert len(seen.spared) == 5
     assert any("asking again would harm" in line for line in said)
@@ -150,17 +153,79 @@ async def test_without_models_by_name_a_few_of_the_listed_are_taken(gateway, tmp
     assert any("name others with --models" in line for line in said)
 
 
-async def test_the_budget_ends_the_asks(gateway, tmp_path, clock, draw):
+async def budgeted(gateway, tmp_path, clock, draw, budget, more=""):
     (tmp_path / "c.yml").write_text(
         f"gateways: {{it: {{kind: openai-compatible, url: '{gateway.url}', models: [mirror/healthy],\n"
-        "  dialects: [openai_chat], budget: {tokens: 100}}}\n"
+        f"  dialects: [openai_chat], budget: {{{budget}}}}}}}\n{more}"
     )
     settings, said = read_settings(str(tmp_path / "c.yml"), {}), []
     block = Block(gateway="it", prefix="mirror", watch=0.0, every=0.05)
-    onboard = Onboard(settings, block, clock, draw, said.append)
+    onboard = Onboard(settings, block, Beside(settings.config, tmp_path / "state", clock), clock, draw, said.append)
     await onboard.run()
-    assert [run.case.scenario for run in onboard.seen.runs] == ["known-good"]
-    assert "the gateway's budget of 100 tokens a day would be spent" in onboard.seen.spared[0]
+    return onboard.seen, judge(onboard.seen)
+
+
+async def spent(tmp_path, clock, day=0, **amounts):
+    """As if a sidecar had spent so much at the gateway, `day` days after today."""
+    database = Database.open(tmp_path / "state")
+    today = str(int(clock.wall() // 86_400) + day)
+    numbers = [amounts.get(kind, 0) for kind in ("requests", "tokens", "nanodollars")]
+    await database.do(lambda connection: write_spent(connection, "it", today, tuple(numbers)))
+    await database.close()
+
+
+async def test_the_budget_ends_the_asks(gateway, tmp_path, clock, draw):
+    seen, verdict = await budgeted(gateway, tmp_path, clock, draw, "tokens: 1300")
+    assert [run.case.scenario for run in seen.runs] == ["known-good", "usage-parity"]
+    assert "the gateway's budget of 1,300 tokens a day would be spent: " in seen.spared[0]
+    assert (verdict.word, {cause.reason for cause in verdict.causes}) == ("undecided", {Reason.LEFT_OUT})
+
+
+@pytest.mark.parametrize(
+    ("amounts", "budget", "more", "told"),
+    [
+        ({"tokens": 99_900}, "tokens: 100000", "", "budget of 100,000 tokens a day would be spent: 99,900 are"),
+        ({"requests": 40}, "requests: 41", "", "budget of 41 requests a day would be spent: 41 are"),
+        ({"nanodollars": 10**9}, "dollars: 1", "", "budget of $1.00 a day would be spent: $1.0000 are"),
+        ({"tokens": 90_000}, "", "budget: {tokens: 90001}", "the budget of all gateways of 90,001 tokens a day"),
+    ],
+)
+async def test_what_the_sidecar_has_spent_today_counts(amounts, budget, more, told, gateway, tmp_path, clock, draw):
+    prices = "\nprices: {'mirror/*': {input: 1, output: 1}}\n"
+    await spent(tmp_path, clock, **amounts)
+    seen, verdict = await budgeted(gateway, tmp_path, clock, draw, budget, more + prices)
+    assert (gateway.asks, verdict.word) == ([], "undecided")
+    assert told in seen.spared[0]
+
+
+async def test_another_day_or_gateway_does_not(gateway, tmp_path, clock, draw):
+    await spent(tmp_path, clock, day=-1, tokens=10**9)
+    _, verdict = await budgeted(gateway, tmp_path, clock, draw, "tokens: 100000")
+    assert verdict.word == "ready"
+
+
+async def test_a_state_that_cannot_be_read_says_nothing_may_be_spent(gateway, tmp_path, clock, draw):
+    await spent(tmp_path, clock)
+    for file in (tmp_path / "state").iterdir():
+        file.write_bytes(b"this is no database" * 100)
+    seen, verdict = await budgeted(gateway, tmp_path, clock, draw, "tokens: 100000")
+    assert (gateway.asks, verdict.word) == ([], "undecided")
+    assert "what was spent today cannot be read" in seen.spared[0]
+
+
+async def test_the_sidecars_state_is_only_read(gateway, tmp_path, clock, draw):
+    await spent(tmp_path, clock, tokens=5)
+    before = (tmp_path / "state" / FILE).read_bytes()
+    _, verdict = await budgeted(gateway, tmp_path, clock, draw, "tokens: 100000")
+    assert verdict.word == "ready"
+    assert (tmp_path / "state" / FILE).read_bytes() == before
+
+
+async def test_where_there_is_nothing_to_ask_there_is_nothing_to_watch(gateway, tmp_path, clock, draw):
+    seen, verdict, said = await onboarded(gateway, tmp_path, clock, draw, prefix="other", watch=3600.0)
+    assert (verdict.word, [cause.reason for cause in verdict.causes]) == ("undecided", [Reason.NOTHING_ASKED])
+    assert seen.ticks == ()
+    assert "nothing to watch" in said[-1]
 
 
 def canaries(*words, cwd):

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     NO_LIST = "no_list"
     NOTHING_ASKED = "nothing_asked"
     CANARY_UNDECIDED = "canary_undecided"
+    LEFT_OUT = "left_out"
     FAILED_ONCE = "failed_once"
     SLOWED = "slowed"
     CUT_SHORT = "cut_short"
@@ -45,6 +46,7 @@ _UNDECIDED = frozenset(
         Reason.NO_LIST,
         Reason.NOTHING_ASKED,
         Reason.CANARY_UNDECIDED,
+        Reason.LEFT_OUT,
         Reason.FAILED_ONCE,
         Reason.SLOWED,
         Reason.CUT_SHORT,
@@ -142,9 +144,9 @@ def _canaries(seen: Seen) -> list[Cause]:
             found.append(Cause(Reason.CANARY_FAILED, told))
         elif run.finding.outcome is Outcome.INCONCLUSIVE:
             found.append(Cause(Reason.CANARY_UNDECIDED, told))
-    if not any(run.finding.outcome.decided for run in seen.runs):
-        why = "; ".join(seen.spared) or "there is no model to ask"
-        found.append(Cause(Reason.NOTHING_ASKED, f"no canary was decided: {why}"))
+    found += [Cause(Reason.LEFT_OUT, each) for each in seen.spared]
+    if not seen.spared and not any(run.finding.outcome.decided for run in seen.runs):
+        found.append(Cause(Reason.NOTHING_ASKED, "no canary was decided: there is no model to ask"))
     return found
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import secrets
 import statistics
 import sys
@@ -23,8 +24,9 @@ from llm_canaries.cli.settings import USAGE, config_option, one_gateway, setting
 from llm_canaries.config.values import Refused, check_name, parse_duration
 from llm_canaries.gateways.table import KINDS
 from llm_canaries.proxy.clock import Clock
+from llm_canaries.service.beside import Beside
 from llm_canaries.service.onboard import Block, Onboard
-from llm_canaries.service.settings import Settings
+from llm_canaries.service.settings import Settings, state_folder
 
 INTERRUPTED = 130
 LEAST_EVERY = 10.0  # seconds between two looks at a gateway that is not our mirror (DESIGN 5.13)
@@ -43,6 +45,7 @@ _NEXT = {
     Reason.CANARY_UNDECIDED: "see what the reason means (canaries explain REASON); often a setting of the model lacks",
     Reason.FAILED_ONCE: "watch again, and longer: one failure may be chance",
     Reason.SLOWED: "watch again, and longer; compare with the provider's own status page",
+    Reason.LEFT_OUT: "run this again once what forbade it is over: `canaries explain left_out`",
     Reason.CUT_SHORT: "watch to the end before production traffic",
 }
 
@@ -67,7 +70,8 @@ def command(
     """Check the provider block behind PREFIX, watch it, and say whether it is ready for traffic.
 
     The ids under the prefix must be listed, one canary of each kind must pass through it, and while it is watched
-    nothing may be refused, limited or gone. One ask at a time; Ctrl-C ends with the verdict so far.
+    nothing may be refused, limited or gone. One ask at a time, within the day's budget, of which the sidecar may have
+    spent a part; Ctrl-C ends with the verdict so far.
 
     Exit code 0: ready. 1: not ready. 2: configuration or usage. 3: undecided. 130: interrupted.
     """
@@ -78,7 +82,8 @@ def command(
     def say(line: str) -> None:
         click.echo(settings.redactor(line), err=True)
 
-    onboard, interrupted = Onboard(settings, block, clock, secrets.randbelow, say), False
+    budget = Beside(settings.config, state_folder(settings.config, os.environ), clock)
+    onboard, interrupted = Onboard(settings, block, budget, clock, secrets.randbelow, say), False
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(onboard.run())
@@ -159,8 +164,6 @@ def _show(out: Console, seen: Seen, verdict: Verdict) -> None:
             f"Watched {seen.watched:.0f} s: {len(times)} answers, {statistics.median(times) * 1000:.0f} ms (median), "
             f"{max(times) * 1000:.0f} ms at most."
         )
-    for line in seen.spared:
-        out.print(f"left out: {line}", markup=False)
     for cause in verdict.causes:
         out.print(f"{cause.reason.value}: {cause.detail}", markup=False)
     out.print(f"Verdict: {verdict.word}.", style="bold")

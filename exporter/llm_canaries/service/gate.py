@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from llm_canaries.canary.canary import Case, Run, Scenario
-from llm_canaries.canary.run import run_case
+from llm_canaries.canary.run import Lane, run_case
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.config.schema import Config
 from llm_canaries.proxy.clock import Clock
@@ -21,6 +21,7 @@ from llm_canaries.service.client_env import Surround, in_environment
 from llm_canaries.service.connectivity import Connectivity
 from llm_canaries.service.control import at_own_mirror
 from llm_canaries.service.lane import Lanes, in_flight, lanes
+from llm_canaries.wire.exchange import Via
 from llm_canaries.wire.nonce import Draw
 
 
@@ -29,7 +30,8 @@ class Order(Struct, frozen=True, kw_only=True):
 
     `bend` stands between the cases and every gateway: how a fault is put into a core that has none. `attribution`:
     whether failures are asked about by other ways; `afterwards`: by `Playing.asked_about` alone, not run by run.
-    `keeper` keeps the runs, and is closed when they have ended.
+    `keeper` keeps the runs, and is closed when they have ended. `paid` makes of the ways to a case's gateway those on
+    which each step is paid for.
     """
 
     config: Config
@@ -40,6 +42,7 @@ class Order(Struct, frozen=True, kw_only=True):
     attribution: bool = False
     afterwards: bool = False
     keeper: "Keeping | None" = None
+    paid: Callable[[Case, Lanes], Mapping[Via, Lane]] = lambda case, ways: ways
 
 
 class Keeping(Protocol):
@@ -158,7 +161,7 @@ class Playing:
             return await run_case(
                 case,
                 SCENARIOS[case.scenario],
-                ways,
+                self._order.paid(case, ways),
                 draw=draw,
                 now=self._clock.wall(),
                 memory=memory,

@@ -14,14 +14,13 @@ from msgspec.structs import replace
 
 from llm_canaries.canary.bound import bound, cost_of_answer
 from llm_canaries.canary.budget import NANO, Amount, Caps, Purse, amount_of, day_of
-from llm_canaries.canary.canary import Cost
+from llm_canaries.canary.canary import Case, Cost
 from llm_canaries.canary.holds import HoldReason
-from llm_canaries.canary.run import Withheld
+from llm_canaries.canary.run import Lane, Withheld
 from llm_canaries.proxy.peek import peek_ask
 from llm_canaries.proxy.price import Prices
-from llm_canaries.service.lane import GatewayLane
-from llm_canaries.service.store import Store
-from llm_canaries.wire.exchange import Exchange, Look, Page, Send
+from llm_canaries.service.lane import GatewayLane, Lanes
+from llm_canaries.wire.exchange import Exchange, Look, Page, Send, Via
 from llm_canaries.wire.json import WireError
 from llm_canaries.wire.message import Usage
 
@@ -38,11 +37,21 @@ class Quote(Struct, frozen=True):
     amount: Amount
 
 
+class Book(Protocol):
+    """Where spending is written down."""
+
+    async def spent_on(self, day: str) -> dict[str, Amount] | None:
+        """What was spent on `day`, by gateway; None where it cannot be read."""
+
+    async def spend(self, gateway: str, day: str, spent: Amount) -> bool:
+        """Writes down what `gateway` has cost on `day` in all; whether it is written."""
+
+
 class Meter:
     """The spending of every gateway by day, and the caps in force."""
 
-    def __init__(self, store: Store, now: Callable[[], float]) -> None:
-        self._store, self._now = store, now
+    def __init__(self, book: Book, now: Callable[[], float]) -> None:
+        self._book, self._now = book, now
         self.caps: Mapping[str, Caps] = {}
         self.whole = Caps()
         self.prices = Prices()
@@ -53,7 +62,7 @@ class Meter:
     async def open(self, day: str) -> bool:
         """Reads what was spent on `day` before this process; whether that is known."""
         if day not in self._days:
-            before = await self._store.spent_on(day)
+            before = await self._book.spent_on(day)
             if before is None and not self._days:
                 return False
             self._days.setdefault(day, before or {})  # nobody else spends while this process holds the state
@@ -115,7 +124,7 @@ class Meter:
         spent[gateway] = spent.get(gateway, Amount()) + amount
 
     async def _write(self, gateway: str, day: str) -> bool:
-        written = await self._store.spend(gateway, day, self._days[day][gateway])
+        written = await self._book.spend(gateway, day, self._days[day][gateway])
         self._written = self._written or written
         return written
 
@@ -172,6 +181,17 @@ class MeteredLane:
         except Withheld:
             self._tab.refused()
             raise
+
+
+def metered(
+    meter: Meter, case: Case, ways: Lanes, tab: Tab, *, direct: str | None = None, free: bool = False
+) -> Mapping[Via, Lane]:
+    """The ways to a case's gateway, every step paid for; those sent directly go to the gateway `direct`."""
+    names = {via: case.gateway if via != "direct" or direct is None else direct for via in ways}
+    return {
+        via: MeteredLane(lane, meter, names[via], case.model, tab, free=free) if names[via] in meter.caps else lane
+        for via, lane in ways.items()
+    }
 
 
 def _model(step: Send, otherwise: str) -> str:

@@ -7,13 +7,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from llm_canaries.canary.canary import Case, Run
-from llm_canaries.canary.forecast import cost_of
-from llm_canaries.canary.holds import Holds, holds_after, listing, may_confirm
+from llm_canaries.canary.holds import HoldReason, Holds, holds_after, listing, may_confirm
 from llm_canaries.canary.load import Wanted, cases
 from llm_canaries.canary.onboarding import MOST_MODELS, Seen, Tick, one_of_each, prefixed, under
-from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.config.schema import CanaryConfig, Config, ModelConfig
 from llm_canaries.proxy.clock import Clock
+from llm_canaries.service.beside import Beside
 from llm_canaries.service.gate import Order, Playing, playing
 from llm_canaries.service.settings import Settings
 from llm_canaries.wire.nonce import Draw
@@ -35,11 +34,11 @@ class Onboard:
     """One onboarding at work; `seen` is what is known so far, whenever it ends."""
 
     def __init__(
-        self, settings: Settings, block: Block, clock: Clock, draw: Draw, say: Callable[[str], None]
+        self, settings: Settings, block: Block, budget: Beside, clock: Clock, draw: Draw, say: Callable[[str], None]
     ) -> None:
-        self._settings, self._block = settings, block
+        self._settings, self._block, self._budget = settings, block, budget
         self._clock, self._draw, self._say = clock, draw, say
-        self._holds, self._tokens, self._requests = Holds(), 0, 0
+        self._holds = Holds()
         self._closed: dict[str, str] = {}
         own = settings.config.gateways[block.gateway]
         self._configured = under(block.prefix, [model.id for model in own.models])
@@ -50,15 +49,19 @@ class Onboard:
         """The list, a canary of each kind, the watch."""
         redact = self._settings.redactor
         first = self._cases(self.seen.expected or (f"{self._block.prefix}/any",))
-        order = Order(config=self._settings.config, cases=first, concurrency=1)
+        order = Order(config=self._settings.config, cases=first, concurrency=1, paid=self._budget.paid)
         async with playing(
             order, clock=self._clock, redact=redact, report=lambda run: None, learn=redact.learn
         ) as play:
             await self._look(play, first)
-            wanted = self._cases(self._asked())
-            for case in one_of_each(wanted):
+            wanted = one_of_each(self._cases(self._asked()))
+            for case in wanted:
                 await self._ask(play, case)
-            await self._watch(play, wanted)
+            if wanted:
+                await self._watch(play, first, wanted)
+            else:
+                self._say("there is no model to ask, so there is nothing to watch")
+                self.seen = replace(self.seen, planned=0.0)
 
     async def _look(self, play: Playing, found: Sequence[Case]) -> None:
         ids = await self._list(play, found)
@@ -86,24 +89,27 @@ class Onboard:
         ids = listing(await play.run(case, self._draw, None))
         return None if ids is None else frozenset(ids)
 
-    async def _ask(self, play: Playing, case: Case) -> Run | None:
+    def _spare(self, case: Case, why: str) -> None:
+        told = f"{case.scenario} at {case.model} was left out: {why}"
+        self._say(told)
+        self.seen = replace(self.seen, spared=(*self.seen.spared, told))
+
+    async def _ask(self, play: Playing, case: Case) -> None:
         """One run of a case, unless something forbids it; it is told."""
         if (why := await self._forbidden(case)) is not None:
-            told = f"{case.scenario} at {case.model} was left out: {why}"
-            self._say(told)
-            self.seen = replace(self.seen, spared=(*self.seen.spared, told))
-            return None
+            self._spare(case, why)
+            return
         run = await self._play(play, case)
-        self.seen = replace(self.seen, runs=(*self.seen.runs, run))
         finding = run.finding
+        if isinstance(finding.reason, HoldReason):
+            self._spare(case, f"{finding.reason}: {finding.detail}")
+            return
+        self.seen = replace(self.seen, runs=(*self.seen.runs, run))
         said = " ".join(filter(None, (finding.outcome.value, finding.reason and f"{finding.reason}:", finding.detail)))
         self._say(f"{case.scenario} at {case.model}: {said}")
-        return run
 
     async def _play(self, play: Playing, case: Case) -> Run:
         run = await play.run(case, self._draw, None)
-        self._tokens += run.tokens.get("input", 0) + run.tokens.get("output", 0)
-        self._requests += len(run.answers)
         for hold in holds_after(run, self._clock.wall()):
             self._holds.add(hold)
         if not may_confirm(run) and not self._holds.of(case.gateway, case.model, self._clock.wall()):
@@ -112,11 +118,8 @@ class Onboard:
 
     async def _forbidden(self, case: Case) -> str | None:
         """Why a case may not be run now; a short hold is waited for."""
-        budget, cost = self._settings.config.gateways[case.gateway].budget, cost_of(case, SCENARIOS[case.scenario])
-        if self._tokens + cost.input_tokens + cost.output_tokens > budget.tokens:
-            return f"the gateway's budget of {budget.tokens} tokens a day would be spent"
-        if self._requests + cost.requests > budget.requests:
-            return f"the gateway's budget of {budget.requests} requests a day would be spent"
+        if over := await self._budget.over(case):
+            return over
         if case.model in self._closed:
             return self._closed[case.model]
         now = self._clock.wall()
@@ -127,14 +130,14 @@ class Onboard:
         await asyncio.sleep(max(0.0, wait))
         return None
 
-    async def _watch(self, play: Playing, found: Sequence[Case]) -> None:
+    async def _watch(self, play: Playing, first: Sequence[Case], wanted: Sequence[Case]) -> None:
         """The list and one ask in turn, until the time is up; a refusal ends the asks."""
         block, begun = self._block, self._clock.monotonic()
-        plain = [case for case in one_of_each(found) if case.scenario == "known-good"]
+        plain = [case for case in wanted if case.scenario == "known-good"]
         turn = 0
         while (spent := self._clock.monotonic() - begun) < block.watch:
             await asyncio.sleep(min(block.every, block.watch - spent))
-            ids = await self._list(play, found)
+            ids = await self._list(play, first)
             case = plain[turn % len(plain)] if plain else None
             turn += 1
             allowed = case is not None and await self._forbidden(case) is None

@@ -14,7 +14,7 @@ from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.price import prices_of
 from llm_canaries.service.board import Board
 from llm_canaries.service.lane import Lanes
-from llm_canaries.service.meter import Meter, MeteredLane
+from llm_canaries.service.meter import Meter, metered
 from llm_canaries.service.run_cost import larger, least_of
 from llm_canaries.service.store import Store
 from llm_canaries.wire.exchange import Via
@@ -104,14 +104,7 @@ class Spending:
 
     def lanes(self, case: Case, ways: Lanes, *, direct: str | None, free: bool = False) -> Mapping[Via, Lane]:
         """The ways to a case's gateway, every step paid for; those sent directly go to the gateway `direct`."""
-        tab = _Tab(self, case)
-        names = {via: case.gateway if via != "direct" or direct is None else direct for via in ways}
-        return {
-            via: MeteredLane(lane, self._meter, names[via], case.model, tab, free=free)
-            if names[via] in self._meter.caps
-            else lane
-            for via, lane in ways.items()
-        }
+        return metered(self._meter, case, ways, _Tab(self, case), direct=direct, free=free)
 
     def asked(self, case: Case, total: Amount) -> None:
         """A run of `case` has had `total` set aside: the next one may need as much."""
