@@ -65,7 +65,7 @@ def cleared(evidence):
 
 
 def test_the_product_is_whole():
-    assert len(EVERY) == len(set(map(repr, EVERY))) == 8 * 8 * 5 * 5 * 3 * 3 * 3
+    assert len(EVERY) == len(set(map(repr, EVERY))) == 8 * 9 * 5 * 5 * 3 * 3 * 3
 
 
 def test_each_combination_is_decided_by_one_line_and_each_line_decides_some():
@@ -80,7 +80,7 @@ def test_each_combination_is_decided_by_one_line_and_each_line_decides_some():
 
 def test_no_evidence_keeps_the_scenarios_own_domain():
     for own in Domain:
-        for sign in set(Sign) - {Sign.LOCAL, Sign.NAMED}:
+        for sign in set(Sign) - {Sign.LOCAL, Sign.NAMED, Sign.BEHIND}:
             assert blame(Evidence(own=own, sign=sign)).domain is own, (own, sign)
         assert blame(Evidence(own=own, direct=Direct.UNDECIDED, loop=Loop.UNDECIDED)).domain is own
 
@@ -184,6 +184,9 @@ A, R, S = Sign.ANSWERED, Sign.REFUSED, Sign.SILENT
         ("provider", Sign.LOCAL, {"direct": "passed"}, "policy"),
         ("policy", Sign.LOCAL, {"direct": "other"}, "provider"),
         ("deployment", Sign.LOCAL, {}, "deployment"),
+        ("client", Sign.BEHIND, {}, "deployment"),
+        ("client", Sign.BEHIND, {"base": "passed"}, "deployment"),
+        ("client", Sign.BEHIND, {"direct": "same"}, "client"),
         # nobody there
         ("deployment", Sign.UNREACHED, {"direct": "passed"}, "deployment"),
         ("deployment", Sign.UNREACHED, {"direct": "same"}, "network"),

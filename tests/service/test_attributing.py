@@ -269,3 +269,13 @@ async def test_what_is_missing_from_a_list_is_asked_of_nobody_else(run):
     (only,), _ = await run("catalog", more=more)
     assert (only.finding.reason, only.finding.fault_domain) == ("never_exposed", "routing")
     assert only.twins == ()
+
+
+async def test_a_key_that_is_refused_behind_the_gateway_is_the_gateways_own(run):
+    """CLIProxyAPI names the credential that it chose, which it does for nobody whom it does not let in."""
+    traced = (("X-Cpa-Trace-Id", "20261201152720-c95fde8e0f480ac2-ea44756a"),)
+    body = b'{"error":{"message":"Incorrect API key provided","code":"invalid_api_key"}}'
+    finding, asked = await found(run, "known-good", bend=refusing(401, body, headers=traced))
+    assert (finding.reason, finding.fault_domain, asked) == ("auth", "deployment", 1)
+    finding, _ = await found(run, "known-good", bend=refusing(401, b'{"error":"Invalid API key"}'))
+    assert (finding.reason, finding.fault_domain) == ("auth", "client")

@@ -19,6 +19,7 @@ class Sign(StrEnum):
     REFUSED = "refused"
     NAMED = "named"
     LOCAL = "local"
+    BEHIND = "behind"
     PAGE = "page"
     SILENT = "silent"
     TLS = "tls"
@@ -155,6 +156,10 @@ TABLE: tuple[Rule, ...] = (
         own=_OUTSIDE, base={Base.PASSED},
     ),
     Rule(
+        domain=D.DEPLOYMENT, why="head took the canary's key, and its own, which base has better, was refused",
+        own={D.CLIENT}, sign={Sign.BEHIND}, base={Base.PASSED},
+    ),
+    Rule(
         domain=None, why="the same ask passes at base, before the same provider, and it fails at head",
         base={Base.PASSED},
     ),
@@ -204,6 +209,11 @@ TABLE: tuple[Rule, ...] = (
     ),
     Rule(domain=D.POLICY, why="the gateway refused by itself", sign={Sign.LOCAL}, own=_LOSABLE),
     Rule(domain=None, why="the gateway refused by itself", sign={Sign.LOCAL}),
+    # the gateway let the canary in
+    Rule(
+        domain=D.DEPLOYMENT, why="the gateway took the canary's key, and the key that was refused is its own",
+        own={D.CLIENT}, sign={Sign.BEHIND}, direct=_NOT_SAME,
+    ),
     # a connection broke off
     Rule(
         domain=D.DEPLOYMENT, why="other hosts could be reached, and the gateway broke off",

@@ -6,7 +6,7 @@ from llm_canaries.canary.attribution import Again, Direct, Loop, Sign
 from llm_canaries.canary.canary import Outcome, Run, Way
 from llm_canaries.wire.exchange import Exchange, Page
 from llm_canaries.wire.fault import FaultReason
-from llm_canaries.wire.headers import Headers
+from llm_canaries.wire.headers import Headers, header
 
 R, S = FaultReason, Sign
 
@@ -23,6 +23,7 @@ _SIGNS: Mapping[FaultReason, Sign] = {
     R.CONNECTION_LOST: S.SILENT,
 }
 _HEADERS = ("x-litellm-", "x-portkey-", "x-cpa-", "x-cliproxy-", "x-bf-")  # by which gateways name themselves
+_BEHIND = "x-cpa-trace-id"  # names the credential that CLIProxyAPI chose, which it does once it let the client in
 _BUSY = frozenset({R.RATE_LIMITED, R.QUOTA_EXHAUSTED, R.OVERLOADED})
 TOO_FAST = 0.1  # of the quickest answer: a refusal that came in less has not been to the provider (peers.md 0.4)
 UNREACHED = frozenset({S.UNREACHED, S.TLS})
@@ -42,6 +43,8 @@ def sign_of(run: Run, quickest: float | None = None) -> Sign:
         return sign
     if (answer.status or 0) < 400:
         return S.ANSWERED
+    if answer.fault.reason is R.AUTH and header(answer.headers, _BEHIND):
+        return S.BEHIND
     return S.NAMED if names_gateway(answer.headers) else S.REFUSED
 
 
