@@ -127,3 +127,17 @@ def test_a_usage_that_shrinks_was_wrong_on_the_way():
     )
     answers = lambda step: chat(step, body=start + rest if step.stream else whole)  # noqa: E731
     assert play(SCENARIO, answers, dialect="anthropic_messages")[0].reason == "usage_shrank"
+
+
+def test_the_limit_is_the_one_that_was_sent():
+    answers = both_ways(counts(20, 900, 0), counts(20, 900, 0))
+    assert play(SCENARIO, answers)[0].reason == "output_over_cap"
+    assert play(SCENARIO, answers, model="m(1024)")[0].reason != "output_over_cap"
+
+
+def test_reasoning_that_is_counted_one_way_alone():
+    """CLIProxyAPI counts none for Responses clients of a Chat Completions provider, where nothing is streamed."""
+    finding, _ = play(SCENARIO, both_ways(counts(21, 402, 0), counts(21, 402, 400)))
+    assert (finding.reason, finding.detail) == (
+        "reasoning_lost", "reasoning is 0 of 402 tokens whole, and 400 of 402 streamed"
+    )  # fmt: skip

@@ -16,7 +16,7 @@ from llm_canaries.canary.verdict import failed, faulted, passed, undecided
 from llm_canaries.wire import nonce
 from llm_canaries.wire.exchange import Exchange, Play, both
 from llm_canaries.wire.fault import Domain
-from llm_canaries.wire.message import Usage
+from llm_canaries.wire.message import Ask, Usage
 from llm_canaries.wire.nonce import Draw
 from llm_canaries.wire.usage_laws import Law, Snapshots, broken_laws, snapshots, unexplained_output
 
@@ -72,12 +72,16 @@ def judge(whole: Exchange, streamed: Exchange, params: Params) -> Finding:
         if exchange.fault is not None:
             return faulted(exchange.fault)
     for exchange, arm in ((whole, "whole"), (streamed, "stream")):
-        if (finding := _judge_one(exchange, arm, params)) is not None:
+        if (finding := _judge_one(exchange, arm)) is not None:
             return finding
     return _judge_pair(whole, streamed, params)
 
 
-def _judge_one(exchange: Exchange, arm: str, params: Params) -> Finding | None:
+def _cap(exchange: Exchange) -> int | None:
+    return exchange.send.ask.max_tokens if isinstance(exchange.send.ask, Ask) else None
+
+
+def _judge_one(exchange: Exchange, arm: str) -> Finding | None:
     reply = exchange.reply
     assert reply is not None, "an exchange without fault has a reply"
     usage = reply.usage
@@ -90,7 +94,7 @@ def _judge_one(exchange: Exchange, arm: str, params: Params) -> Finding | None:
     if not usage.input and not usage.output and not usage.broken:
         return failed(Reason.ZERO_USAGE, Domain.TRANSLATION, f"{arm}: all counts are zero")
     said = bool(reply.text or reply.calls or reply.thoughts)
-    for law in broken_laws(usage, said_something=said, cap=params.cap, stream=told):
+    for law in broken_laws(usage, said_something=said, cap=_cap(exchange), stream=told):
         return failed(Reason(law.value), Domain.TRANSLATION, f"{arm}: {_detail(law, usage, told)}")
     if (left := unexplained_output(reply)) is not None:
         detail = f"{arm}: {_counts(usage)}: no more reasoning than the thought shows, and {left} tokens are unexplained"
@@ -113,10 +117,19 @@ def _judge_pair(whole: Exchange, streamed: Exchange, params: Params) -> Finding:
         lost = "whole" if a.reasoning is None else "streamed"
         return failed(Reason.REASONING_LOST, Domain.TRANSLATION, f"no reasoning count when {lost}", measures)
     low, high = sorted(((a.output or 0) - (a.reasoning or 0), (b.output or 0) - (b.reasoning or 0)))
-    if high > params.output_ratio * low + SLACK:
+    if not _alike(low, high, params):
+        less, more = sorted((a.output or 0, b.output or 0))
+        if _alike(less, more, params):  # what differs is how much of it was reasoning
+            told = (f"{each.reasoning} of {each.output}" for each in (a, b))
+            detail = "reasoning is {} tokens whole, and {} streamed".format(*told)
+            return failed(Reason.REASONING_LOST, Domain.TRANSLATION, detail, measures)
         detail = f"the same words are {low} tokens one way and {high} the other"
         return failed(Reason.OUTPUT_RATIO, Domain.TRANSLATION, detail, measures)
     return passed(measures=measures)
+
+
+def _alike(low: int, high: int, params: Params) -> bool:
+    return high <= params.output_ratio * low + SLACK
 
 
 def _detail(law: Law, usage: Usage, told: Snapshots | None) -> str:
