@@ -5,6 +5,7 @@ from openai.types.chat import completion_create_params
 from plays import case
 
 from llm_canaries.canary.asks import sending, text_ask
+from llm_canaries.canary.forecast import cost_of
 from llm_canaries.canary.load import Wanted, cases
 from llm_canaries.canary.scenarios.known_good import SCENARIO
 from llm_canaries.canary.scenarios.table import SCENARIOS
@@ -56,3 +57,13 @@ def test_no_shipped_canary_asks_without_a_name():
         step = next(SCENARIOS[each.scenario].play(each, each.params, lambda below: next(draw) % below, None))
         if isinstance(step, Send) and each.dialect != "gemini":
             assert step.ask.user == "llm-canaries", each.canary
+
+
+@pytest.mark.parametrize(
+    ("model", "cap"), [("m", 512), ("m(high)", 512 + 24576), ("m(2048)", 2560), ("m(none)", 512), ("m(auto)", 512)]
+)
+def test_there_is_room_for_the_reasoning_that_a_models_name_asks_for(model, cap):
+    """CLIProxyAPI does not raise the limit for it, and Anthropic refuses a budget that is not below it."""
+    its = case(SCENARIO, model=model)
+    assert sending(its, text_ask(its, "hi", cap=512), "cnry-a").ask.max_tokens == cap
+    assert cost_of(its, SCENARIO).output_tokens == SCENARIO.cost(its, its.params).output_tokens + cap - 512

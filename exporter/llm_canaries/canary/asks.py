@@ -10,6 +10,7 @@ from llm_canaries.wire import png
 from llm_canaries.wire.exchange import Send
 from llm_canaries.wire.message import Ask, Image, Message, Part, Text, Thinking, Tool, ToolCall, ToolResult
 from llm_canaries.wire.nonce import Draw
+from llm_canaries.wire.thinking import BUDGETS, budget_of, split_suffix
 
 TOOL = Tool(
     name="read_image",
@@ -102,10 +103,20 @@ def echo_prompt(mark: str, words: str) -> str:
 
 
 def sending(case: Case, ask: Ask, mark: str, *, stream: bool | None = None) -> Send:
-    """The step that sends `ask` as `case` does, in the name of canaries; `stream` overrides the case's own."""
+    """The step that sends `ask` as `case` does, in the name of canaries; `stream` overrides the case's own.
+
+    Its limit leaves room for the reasoning that the model's id asks for.
+    """
     streams = bool(case.stream) if stream is None else stream
-    asked = _named(replace(ask, stream=streams), case)
+    cap = None if ask.max_tokens is None else ask.max_tokens + suffix_budget(case)
+    asked = _named(replace(ask, stream=streams, max_tokens=cap), case)
     return Send(ask=asked, dialect=case.dialect, stream=streams, profile=case.profile, mark=mark)
+
+
+def suffix_budget(case: Case) -> int:
+    """The tokens of reasoning that an id such as `model(high)` asks for, whatever the ask says (protocols.md C2)."""
+    asked = split_suffix(case.model)[1]
+    return (budget_of(asked, {**BUDGETS, **case.profile.budgets}) or 0) if asked is not None else 0
 
 
 def _named(ask: Ask, case: Case) -> Ask:

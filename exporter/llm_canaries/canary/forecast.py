@@ -6,7 +6,9 @@ The day is played in minutes by the rule of budget.py, every canary spending eve
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from llm_canaries.canary.asks import suffix_budget
 from llm_canaries.canary.budget import DAY, NANO, Caps, interval, steps
 from llm_canaries.canary.canary import Case, Cost, Priority, Scenario
 
@@ -61,7 +63,8 @@ def load_of(case: Case, scenario: Scenario, dollars: float | None) -> Load:
 
 def cost_of(case: Case, scenario: Scenario) -> Cost:
     """What one run of `case` costs, at most, when it passes."""
-    return scenario.cost(case, case.params)
+    cost, room = scenario.cost(case, case.params), suffix_budget(case)
+    return replace(cost, output_tokens=cost.output_tokens + room * cost.requests) if room else cost
 
 
 def outlooks(

@@ -73,7 +73,7 @@ gemini-api-key:
     models:
       - name: "mirror/healthy"
         alias: "healthy-gemini"
-        thinking: {{min: 1, max: 32768, zero-allowed: true, dynamic-allowed: true}}
+        thinking: {{min: 1, max: 3072, zero-allowed: true, dynamic-allowed: true}}
 """,
         loopback="loop/healthy",
         doors={

@@ -195,3 +195,9 @@ def test_a_list_that_is_none_is_a_deployed_gateways_own():
     for deployed, domain in ((False, "translation"), (True, "deployment")):
         finding, _ = play(SCENARIO, lambda step: page(step, b'{"data": 3}'), deployed=deployed)
         assert (finding.reason, finding.fault_domain) == ("malformed_body", domain)
+
+
+@pytest.mark.parametrize(("ids", "missing"), [(["m"], ""), (["m(high)"], ""), (["other"], "m")])
+def test_a_suffix_of_reasoning_is_no_part_of_a_listed_name(ids, missing):
+    (finding,) = over(ids, model="m(high)")
+    assert finding.detail.partition("never seen there: ")[2] == missing

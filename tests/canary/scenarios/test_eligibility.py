@@ -99,3 +99,14 @@ def test_without_a_list_a_refusal_keeps_its_own_reason():
 )
 def test_same_model(asked, answered, same):
     assert same_model(asked, answered) is same
+
+
+def test_a_suffix_of_reasoning_is_no_part_of_a_listed_name():
+    assert play(SCENARIO, answers(["m"], OK), model="m(high)")[0].outcome == "pass"
+    assert play(SCENARIO, answers(["other"], OK), model="m(high)")[0].reason == "callable_unlisted"
+
+
+def test_the_upstreams_name_is_no_alias_where_it_is_known():
+    call = lambda s: chat(s, "1", model="mirror/healthy")  # noqa: E731
+    assert play(SCENARIO, answers(["loop"], call), model="loop", upstream="mirror/healthy")[0].outcome == "pass"
+    assert play(SCENARIO, answers(["loop"], call), model="loop", upstream="up")[0].reason == "aliased_fallback"

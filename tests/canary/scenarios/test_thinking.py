@@ -234,3 +234,12 @@ def test_another_model_version_starts_over():
 def test_what_is_asked_is_what_dialect_and_model_take(dialect, facts, expected):
     asked = controls(case(SCENARIO, dialect=dialect, facts=facts), Params())
     assert [control for _, control in asked] == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [("m(high)", "m(high) says its reasoning itself"), ("m(8192)", "m(8192) says"), ("m(ultra)", ""), ("m", "")],
+)
+def test_a_suffix_would_win_over_every_arm(model, said):
+    objection = SCENARIO.objection(case(SCENARIO, model=model))
+    assert objection.startswith(said) and bool(objection) is bool(said)

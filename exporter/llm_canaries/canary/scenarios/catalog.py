@@ -19,6 +19,7 @@ from llm_canaries.wire.exchange import Look, Page, Play, look
 from llm_canaries.wire.fault import Domain, Fault, FaultReason
 from llm_canaries.wire.json import Object, WireError, decode_object, items, mapping, string
 from llm_canaries.wire.nonce import Draw
+from llm_canaries.wire.thinking import split_suffix
 
 MOST_PAGES = 50
 _MOST_NAMED = 5  # ids in a message
@@ -73,7 +74,7 @@ def play(case: Case, params: Params, draw: Draw, memory: Memory | None) -> Play[
         if not following or start + following == path:
             break
         path = start + following
-    return judge(expected(case, params), ids, params, memory)
+    return judge(expected(case, params, ids), ids, params, memory)
 
 
 def listed(said: Object) -> Sequence[str]:
@@ -95,10 +96,11 @@ def more(said: Object) -> str:
     return ""
 
 
-def expected(case: Case, params: Params) -> tuple[str, ...]:
-    """The ids that belong into the list, each once."""
-    prefixed = (f"{prefix.rstrip('/')}/{case.model}" for prefix in params.prefixes)
-    return tuple(dict.fromkeys((case.model, *prefixed, *params.aliases, *params.ids)))
+def expected(case: Case, params: Params, ids: Sequence[str] = ()) -> tuple[str, ...]:
+    """The names that belong into the list `ids`, each once; `model(high)` may stand there without its suffix."""
+    model = case.model if case.model in ids else split_suffix(case.model)[0]
+    prefixed = (f"{prefix.rstrip('/')}/{model}" for prefix in params.prefixes)
+    return tuple(dict.fromkeys((model, *prefixed, *params.aliases, *params.ids)))
 
 
 def judge(wanted: Sequence[str], ids: Iterable[str], params: Params, memory: Memory | None) -> Finding:

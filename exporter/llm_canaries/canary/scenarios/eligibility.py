@@ -21,6 +21,7 @@ from llm_canaries.wire.exchange import Exchange, Look, Page, Play, look, send
 from llm_canaries.wire.fault import Domain, Fault, FaultReason
 from llm_canaries.wire.json import WireError
 from llm_canaries.wire.nonce import Draw
+from llm_canaries.wire.thinking import split_suffix
 
 
 class Reason(StrEnum):
@@ -68,7 +69,8 @@ def judge(case: Case, params: Params, page: Page, exchange: Exchange) -> Finding
 
 
 def _listed(case: Case, page: Page) -> bool:
-    return case.model in DIALECTS["openai_chat"].read_models(page.body).ids
+    ids = DIALECTS["openai_chat"].read_models(page.body).ids
+    return case.model in ids or split_suffix(case.model)[0] in ids  # `model(high)` stands there without its suffix
 
 
 def _judge(case: Case, params: Params, page: Page, exchange: Exchange) -> Finding:
@@ -88,6 +90,11 @@ def _judge(case: Case, params: Params, page: Page, exchange: Exchange) -> Findin
     return _answered(case, params, exchange, listed)
 
 
+def names(case: Case, answered: str) -> bool:
+    """Whether `answered` is the model of `case`, by the name that was asked for or the upstream's, if it is known."""
+    return any(same_model(name, answered) for name in (case.model, case.upstream) if name)
+
+
 def same_model(asked: str, answered: str) -> bool:
     """Whether `answered` names the model `asked`: prefixes, dates and revisions aside; an empty name tells nothing."""
     if not answered:
@@ -99,7 +106,7 @@ def same_model(asked: str, answered: str) -> bool:
 def _answered(case: Case, params: Params, exchange: Exchange, listed: bool | None) -> Finding:
     reply = exchange.reply
     assert reply is not None, "an exchange without fault has a reply"
-    if not params.allow_alias and not same_model(case.model, reply.model):
+    if not params.allow_alias and not names(case, reply.model):
         detail = f"asked for {case.model}, {reply.model} answered"
         return failed(Reason.ALIASED_FALLBACK, Domain.ROUTING, detail)
     if listed is None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from llm_canaries.canary.asks import echo_prompt, sending, text_ask
 from llm_canaries.canary.canary import Case, Cost, Finding, Scenario
-from llm_canaries.canary.scenarios.eligibility import same_model
+from llm_canaries.canary.scenarios.eligibility import names
 from llm_canaries.canary.verdict import failed, faulted, passed, undecided
 from llm_canaries.wire import nonce
 from llm_canaries.wire.exchange import Exchange, Play, send
@@ -128,7 +128,7 @@ def _model(case: Case, params: Params, model: str) -> Finding | str:
         return ""
     if not model:
         return "the answer names no model"
-    if _fits(model, wanted) if wanted else any(same_model(name, model) for name in (case.model, case.upstream) if name):
+    if _fits(model, wanted) if wanted else names(case, model):
         return ""
     return failed(Reason.OTHER_MODEL, Domain.ROUTING, f"{model} answered, expected {_or(wanted) or case.model}")
 

@@ -21,7 +21,7 @@ from llm_canaries.wire.exchange import Exchange, Play, send
 from llm_canaries.wire.fault import Domain
 from llm_canaries.wire.message import Thinking
 from llm_canaries.wire.nonce import Draw
-from llm_canaries.wire.thinking import MESSAGES_MINIMUM, level_of
+from llm_canaries.wire.thinking import MESSAGES_MINIMUM, level_of, split_suffix
 from llm_canaries.wire.usage_laws import unexplained_output
 
 ANSWER_SLACK = 16  # tokens of an answer's frame that are no bytes of its text
@@ -228,7 +228,12 @@ def _order(low: Arm, high: Arm, memory: Memory) -> Finding:
 
 
 def objection(case: Case) -> str:
-    """Budgets within the model's bounds, where the dialect asks for budgets; Messages takes none below 1024 (C1)."""
+    """A model whose id does not say its reasoning, and budgets within its bounds where the dialect asks for budgets.
+
+    A suffix such as `(high)` wins over what an ask says (C2); Messages takes no budget below 1024 (C1).
+    """
+    if split_suffix(case.model)[1] is not None:
+        return f"{case.model} says its reasoning itself, whatever is asked; name it without what is in brackets"
     if not (case.dialect in ("anthropic_messages", "gemini") and _takes_budgets(case)):
         return ""
     least, most = case.facts.budget or (0, None)
