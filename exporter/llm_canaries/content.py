@@ -10,10 +10,11 @@ def content(kind: str) -> dict[str, str]:
     An installed wheel holds them in the package; a checkout beside `exporter/`. The folder that an
     editable install leaves in site-packages is neither, and never read.
     """
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(_folder(kind).iterdir()) if path.is_file()}
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder(kind).iterdir()) if path.is_file()}
 
 
-def _folder(kind: str) -> Path:
+def folder(kind: str) -> Path:
+    """Where what is shipped of `kind` lies."""
     shipped = files("llm_canaries") / "_content" / kind
     if shipped.is_dir():
         return Path(str(shipped))

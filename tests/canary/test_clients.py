@@ -46,7 +46,7 @@ def test_each_client_has_its_own_path(client, environ, way, dialect):
 @pytest.mark.parametrize(
     ("environ", "problem", "words"),
     [
-        ({}, "no_base_url", "OPENAI_BASE_URL or OPENAI_API_BASE is not set"),
+        ({}, "no_base_url", "neither OPENAI_BASE_URL nor OPENAI_API_BASE is set"),
         ({"OPENAI_BASE_URL": " "}, "no_base_url", "OPENAI_BASE_URL is empty"),
         ({"OPENAI_BASE_URL": "127.0.0.1:8317"}, "bad_base_url", "is not a base URL"),
         ({"OPENAI_BASE_URL": "ftp://h/v1"}, "bad_base_url", "is not a base URL"),

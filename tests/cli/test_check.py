@@ -29,11 +29,12 @@ def test_what_a_day_costs_and_who_gives_way(tmp_path):
     said = done.stdout.splitlines()
     (home,) = (line for line in said if line.startswith("home: at most"))
     assert home.endswith("capped at 10,000 requests, 40,000 tokens.")
-    (warned,) = (line for line in said if line.startswith("warning: home: at this pace"))
+    (warned,) = (line for line in said if line.startswith("warning: home: if it comes to that, "))
     assert re.search(r"the tokens are spent at \d\d:\d\d UTC; low-priority canaries will stretch from \d\d:", warned)
     assert "warning: home: no price for model no-such-model: its dollars are not counted; set `prices`" in said
     assert any(re.fullmatch(r"all gateways: at most .*; capped at \$0\.01\.", line) for line in said)
-    assert any(line.startswith("warning: all gateways: at this pace the dollars are spent at ") for line in said)
+    whole = "warning: all gateways: if it comes to that, the dollars are spent at "
+    assert any(line.startswith(whole) for line in said)
     (never,) = (line for line in said if "never runs" in line)
     assert never.startswith("warning: small: known-good for gpt-5-mini never runs: a run may need 1 request, ")
 

@@ -113,7 +113,7 @@ def aim_of(
 ) -> Aim:
     """Where `environ` leads a client that has these `choices`; `gateway` are the gateway's URLs."""
     route = taken(environ, choices)
-    names = " or ".join(dict.fromkeys(each.url for each in choices))
+    names = list(dict.fromkeys(each.url for each in choices))
     origins = tuple(origin for url in gateway if (origin := origin_of(url)))
     own = Aim(client=client, dialect=route.dialect, variable=route.url, gateway=origins)
 
@@ -123,7 +123,8 @@ def aim_of(
         )
 
     if route.url not in environ:
-        return wrong("no_base_url", f"{names} is not set, so the client asks its maker")
+        unset = f"{names[0]} is not" if len(names) == 1 else f"neither {' nor '.join(names)} is"
+        return wrong("no_base_url", f"{unset} set, so the client asks its maker")
     url = environ[route.url].strip()
     if not url:
         return wrong("no_base_url", f"{route.url} is empty, so the client asks its maker")

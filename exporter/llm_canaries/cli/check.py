@@ -44,7 +44,8 @@ def command(config: str | None, as_json: bool) -> None:
         said = {"source": source, "cases": len(cases), "canaries": canaries} | days.json() | {"rules": rules}
         click.echo(json.encode(said).decode())
         return
-    click.echo(f"{source}: {len(settings.config.gateways)} gateway(s), {canaries} canaries, {len(cases)} cases.")
+    counted = f"gateways: {len(settings.config.gateways)}, canaries: {canaries}, cases: {len(cases)}"
+    click.echo(f"{source}: {counted}.")
     warnings = (f"warning: {warning}" for warning in days.warnings)
     for line in (*days.told, *warnings, *rule_lines(rules)):
         click.echo(line)

@@ -30,7 +30,7 @@ from llm_canaries.canary.report.json import as_json
 from llm_canaries.canary.report.junit import compared_junit
 from llm_canaries.canary.report.sarif import results_compared, sarif_report
 from llm_canaries.canary.trial import Matched, Plan, Trial, match
-from llm_canaries.cli.files import write
+from llm_canaries.cli.files import check_reports, write
 from llm_canaries.cli.loop import loop_factory
 from llm_canaries.cli.output import print_table, tell_github
 from llm_canaries.cli.progress import showing_trials
@@ -103,6 +103,7 @@ def command(
         latency=parsed("--latency-growth", latency_growth, parse_ratio),
         tokens=parsed("--token-growth", token_growth, parse_ratio),
     )
+    check_reports(json_file, junit_file, sarif_file)
     given = Given(base=base, head=head, config=config, like=like, models=split(model))
     try:
         both = sides(given, os.environ)

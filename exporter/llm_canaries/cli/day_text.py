@@ -33,7 +33,7 @@ def ahead(name: str, outlook: Outlook) -> Iterator[str]:
         return
     first = sorted(outlook.spent_at.items(), key=lambda each: each[1])
     spent = [f"the {kind} {'at' if index else 'are spent at'} {_time(at)}" for index, (kind, at) in enumerate(first)]
-    parts = [f"at this pace {', '.join(spent)} UTC"] if spent else []
+    parts = [f"if it comes to that, {', '.join(spent)} UTC"] if spent else []
     for priority in (Priority.LOW, Priority.NORMAL):
         if (each := outlook.stretched.get(priority)) is not None:
             most = "and then wait" if each.times == float("inf") else f"up to ×{each.times:g}"
@@ -42,7 +42,7 @@ def ahead(name: str, outlook: Outlook) -> Iterator[str]:
         parts.append(f"even high-priority canaries stand still from {_time(outlook.stopped_at)}")
     elif outlook.stretched:
         parts.append("high-priority canaries keep their intervals")
-    yield f"{name}: {'; '.join(parts)}"
+    yield f"{name}: {'; '.join(parts)}; to go on, raise `budget`, lengthen `every`, or take models out"
 
 
 def _time(seconds: float) -> str:

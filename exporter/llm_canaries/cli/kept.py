@@ -11,6 +11,7 @@ from urllib.request import ProxyHandler, build_opener
 import click
 from msgspec import Struct
 
+from llm_canaries.cli.files import plainly
 from llm_canaries.cli.settings import USAGE, settings_or_exit
 from llm_canaries.service.kept import Kept, read_kept, read_kept_json, read_rows_json
 from llm_canaries.service.settings import state_folder
@@ -95,5 +96,7 @@ def _asked(url: str, path: str, read: Callable[[bytes], T]) -> T:
     except HTTPError as error:
         body = error.read().decode("utf-8", "replace").strip()
         refuse(f"{url}: {body[:200] or error}")
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        refuse(f"{url}: no sidecar answers: {plainly(error)}")
+    except ValueError as error:
         refuse(f"{url}: no sidecar answers: {error}")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from llm_canaries.cli.files import plainly
 from llm_canaries.cli.loop import loop_factory
 from llm_canaries.cli.provider_blocks import BLOCKS, printed
 from llm_canaries.cli.settings import USAGE, settings_or_exit
@@ -58,7 +59,7 @@ def command(listen: str | None, key: str | None, config: str | None, only_list: 
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_serve(host, port, secret))
     except OSError as error:
-        click.echo(f"--listen {where}: {error.strerror or error}", err=True)
+        click.echo(f"--listen {where}: {plainly(error)}", err=True)
         sys.exit(USAGE)
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from llm_canaries.canary.exit_code import ExitCode
 from llm_canaries.canary.scenarios.table import SCENARIOS
-from llm_canaries.cli.files import write
+from llm_canaries.cli.files import check_reports, write
 from llm_canaries.cli.loop import loop_factory
 from llm_canaries.cli.settings import split
 from llm_canaries.proxy.clock import Clock
@@ -47,6 +47,7 @@ def command(
     Exit code 0: every mutant is caught as declared, nothing healthy fails, and the month is quiet. 1: not so.
     2: usage.
     """
+    check_reports(json_file, matrix_file)
     off, mutants = _known(split(without)), _chosen(split(mutant))
     clock, draw = Clock(time.monotonic, time.time), random.Random(SEED).randrange  # noqa: S311 # repeatable
     with _progress(len(mutants)) as report, asyncio.Runner(loop_factory=loop_factory()) as runner:

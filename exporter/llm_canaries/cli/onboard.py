@@ -14,11 +14,12 @@ from typing import NoReturn
 import click
 from rich.console import Console
 
+from llm_canaries.canary.canary import Outcome
 from llm_canaries.canary.exit_code import ExitCode
 from llm_canaries.canary.onboarding import Reason, Seen, Verdict, judge, vanished
 from llm_canaries.canary.report.json import json_report
 from llm_canaries.canary.report.table import table_report
-from llm_canaries.cli.files import write
+from llm_canaries.cli.files import check_reports, write
 from llm_canaries.cli.loop import loop_factory
 from llm_canaries.cli.settings import USAGE, config_option, one_gateway, settings_or_exit, split
 from llm_canaries.config.values import Refused, check_name, parse_duration
@@ -33,16 +34,17 @@ LEAST_EVERY = 10.0  # seconds between two looks at a gateway that is not our mir
 _LOOKS = 5  # in a watch that is shorter than five times the usual interval
 
 _CODES = {"ready": ExitCode.PASSED, "not ready": ExitCode.FAILED, "undecided": ExitCode.UNDECIDED}
+_FINE = (Outcome.PASS, Outcome.SKIP)
 _NEXT = {
     Reason.NOT_LISTED: "correct the id, the prefix or the provider block, reload the gateway, and run this again",
-    Reason.CANARY_FAILED: "see what the canary's reason means (canaries explain REASON), mend it, and run this again",
+    Reason.CANARY_FAILED: "see what the reason means, {explain}; mend it, and run this again",
     Reason.REFUSED_MEANWHILE: "recheck the credential and the plan; the gateway may hold the model back for 30 minutes",
     Reason.LIMITED_MEANWHILE: "add capacity or wait for the reset before traffic goes there",
     Reason.FAILED_MEANWHILE: "keep traffic away, read the gateway's log for these asks, and run this again",
     Reason.VANISHED: "lift what suspended the model, and run this again",
     Reason.NO_LIST: "find out whether the gateway has a model list; without one, name the models with --models",
     Reason.NOTHING_ASKED: "name the models with --models, or add them to the gateway's models in the configuration",
-    Reason.CANARY_UNDECIDED: "see what the reason means (canaries explain REASON); often a setting of the model lacks",
+    Reason.CANARY_UNDECIDED: "see what the reason means, {explain}; often a setting of the model lacks",
     Reason.FAILED_ONCE: "watch again, and longer: one failure may be chance",
     Reason.SLOWED: "watch again, and longer; compare with the provider's own status page",
     Reason.LEFT_OUT: "run this again once what forbade it is over: `canaries explain left_out`",
@@ -76,6 +78,7 @@ def command(
     Exit code 0: ready. 1: not ready. 2: configuration or usage. 3: undecided. 130: interrupted.
     """
     settings = settings_or_exit(config)
+    check_reports(json_file)
     block = _block(settings, prefix, watch, every, gateway, split(models))
     clock = Clock(time.monotonic, time.time)
 
@@ -167,7 +170,9 @@ def _show(out: Console, seen: Seen, verdict: Verdict) -> None:
     for cause in verdict.causes:
         out.print(f"{cause.reason.value}: {cause.detail}", markup=False)
     out.print(f"Verdict: {verdict.word}.", style="bold")
+    said = dict.fromkeys(str(run.finding.reason) for run in seen.runs if run.finding.outcome not in _FINE)
+    commands = " and ".join(f"`canaries explain {each}`" for each in said)
     for reason in dict.fromkeys(cause.reason for cause in verdict.causes):
-        out.print(f"Next: {_NEXT[reason]}", markup=False)
+        out.print(f"Next: {_NEXT[reason].format(explain=commands)}", markup=False)
     if verdict.word == "ready":
         out.print("Next: send it production traffic, and bind its canaries in canaries.yml", markup=False)

@@ -2,7 +2,6 @@
 
 import asyncio
 import ipaddress
-import os
 import secrets
 import signal
 import sys
@@ -12,6 +11,7 @@ from typing import NoReturn
 
 import click
 
+from llm_canaries.cli.files import plainly
 from llm_canaries.cli.loop import loop_factory
 from llm_canaries.cli.settings import USAGE, config_option, settings_or_exit
 from llm_canaries.config.schema import GatewayConfig
@@ -48,8 +48,7 @@ def command(listen: str | None, config: str | None, gateway: str | None, client_
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_serve(plan))
     except OSError as error:
-        number = error.errno or 0  # asyncio's own words hold the address once more; a name's errors count down
-        _refuse(f"--listen {where}: {os.strerror(number).lower() if number > 0 else error.strerror or error}")
+        _refuse(f"--listen {where}: {plainly(error)}")
 
 
 async def _serve(plan: Plan) -> None:

@@ -11,6 +11,7 @@ from llm_canaries.cli.rules_ask import evaluate
 from llm_canaries.cli.rules_backtest import backtest
 from llm_canaries.cli.rules_check import check, read_texts, tell_problems
 from llm_canaries.config.problems import ConfigError, Problem
+from llm_canaries.content import folder
 from llm_canaries.rules.trial import run_tests
 from llm_canaries.rules.unittest import read_tests
 
@@ -21,18 +22,19 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILES…")
+@click.argument("files", nargs=-1, metavar="[FILES…]")
 def test(files: Sequence[str]) -> None:
-    """Run unit tests in promtool's format.
+    """Run unit tests in promtool's format; without FILES, those of the shipped packs.
 
     Exit code 0: all pass; 1: one fails; 2: a file cannot be read.
     """
     problems: list[Problem] = []
     failed = 0
+    files = files or [str(path) for path in sorted((folder("rules") / "tests").glob("*.yml"))]
     for file, text in read_texts(files).items():
-        folder = Path(file).parent
+        own = Path(file).parent
         try:
-            tests = read_tests(file, text, lambda pattern, folder=folder: _matching(folder, pattern))  # type: ignore[misc]
+            tests = read_tests(file, text, lambda pattern, own=own: _matching(own, pattern))  # type: ignore[misc]
         except ConfigError as error:
             problems += error.problems
             continue
@@ -47,9 +49,9 @@ def test(files: Sequence[str]) -> None:
     sys.exit(1 if failed else 0)
 
 
-def _matching(folder: Path, pattern: str) -> Mapping[str, str]:
-    """The rule files of a pattern, relative to the folder of its test file."""
-    found = sorted(glob.glob(str(folder / pattern)))  # noqa: PTH207  # Path.glob refuses `..` and absolute patterns
+def _matching(own: Path, pattern: str) -> Mapping[str, str]:
+    """The rule files of a pattern, relative to its test file's own folder."""
+    found = sorted(glob.glob(str(own / pattern)))  # noqa: PTH207  # Path.glob refuses `..` and absolute patterns
     return {str(Path(each)): Path(each).read_text(encoding="utf-8") for each in found}
 
 

@@ -11,6 +11,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import click
 
+from llm_canaries.cli.files import plainly
 from llm_canaries.cli.settings import USAGE
 from llm_canaries.rules.outputs import Outputs, Together
 from llm_canaries.rules.promql.evaluate import Tick
@@ -67,7 +68,9 @@ def _from_sidecar(expression: str, url: str) -> dict[str, Any]:
             message, code = json.loads(body)["error"], FAILED if error.code == 422 else USAGE
         except (ValueError, KeyError, TypeError):
             message, code = f"{url}: {error.code} {body.strip()[:200]}", USAGE
-    except (OSError, ValueError, KeyError) as error:
+    except OSError as error:
+        message, code = f"{url}: no sidecar answers: {plainly(error)}", USAGE
+    except (ValueError, KeyError) as error:
         message, code = f"{url}: no sidecar answers: {error}", USAGE
     click.echo(message, err=True)
     sys.exit(code)

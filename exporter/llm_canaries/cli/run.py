@@ -25,7 +25,7 @@ from llm_canaries.canary.report.junit import gate_junit, junit_report
 from llm_canaries.canary.report.rows import summary
 from llm_canaries.canary.report.sarif import results_of, sarif_report
 from llm_canaries.canary.report.table import remarks, table_report
-from llm_canaries.cli.files import write
+from llm_canaries.cli.files import check_reports, write
 from llm_canaries.cli.gating import MOST_RUNS, forecast, groups_of, play_gate, rules_of
 from llm_canaries.cli.keeping import keeper_of
 from llm_canaries.cli.loop import loop_factory
@@ -104,6 +104,7 @@ def command(
     settings = settings_or_exit(config)
     wanted = Wanted(canaries=split(select), gateways=split(gateway), models=split(model))
     cases = chosen_cases(settings, wanted)
+    check_reports(json_file, junit_file, sarif_file)
     order = Order(
         config=settings.config,
         cases=cases,
@@ -134,7 +135,7 @@ def command(
         write(sarif_file, _sarif(settings, runs))
     _tell_github(runs, gated)
     code = _exit_code(runs, gated, Severity(fail_on), allow_undecided=allow_undecided)
-    _show_next(out, settings, runs, code, state)
+    _show_next(out, settings, runs, code, state, verbose=verbose)
     sys.exit(INTERRUPTED if interrupted else code)
 
 
@@ -200,7 +201,9 @@ def _show_gate(out: Console, runs: Sequence[Run], gated: Gated) -> None:
     out.print(f"Gate: {gate_summary(gated)}.", markup=False)
 
 
-def _show_next(out: Console, settings: Settings, runs: Sequence[Run], code: ExitCode, state: str | None) -> None:
+def _show_next(
+    out: Console, settings: Settings, runs: Sequence[Run], code: ExitCode, state: str | None, *, verbose: bool
+) -> None:
     worst = [run for outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE) for run in runs if run.finding.outcome is outcome]
     if worst:
         out.print(f"Next: canaries explain {worst[0].finding.reason}", markup=False)
@@ -210,7 +213,7 @@ def _show_next(out: Console, settings: Settings, runs: Sequence[Run], code: Exit
         out.print("Next: canaries list   # nothing was selected; this shows what there is", markup=False)
     elif code is ExitCode.PASSED and not settings.source:
         out.print("Next: canaries run --model mirror/drop-image   # see a gateway that lies with a 200", markup=False)
-    else:
+    elif not verbose:
         out.print("Next: canaries run -v   # see every exchange", markup=False)
 
 
