@@ -6,7 +6,10 @@ import pytest
 from click.testing import CliRunner
 
 from llm_canaries.canary.scenarios.table import SCENARIOS
+from llm_canaries.canary.verdict import passed
 from llm_canaries.cli.main import main
+from llm_canaries.service.mutants import proof
+from llm_canaries.service.mutants.replays import Stored, stored
 
 # for each scenario, a mutant that nobody else catches
 ALONE = {
@@ -36,9 +39,9 @@ def test_a_proof_of_a_few(tmp_path):
     told = canaries("--mutant", "footer,one-call,healthy,keep-alives", "--controls", "300", "--no-simulation",
                     "--json", str(tmp_path / "proof.json"), "--matrix", str(tmp_path / "matrix.json"))  # fmt: skip
     assert told.exit_code == 0, told.output
-    proof = json.loads((tmp_path / "proof.json").read_text())
-    assert proof.pop("controls") >= 300
-    assert proof == {
+    counts = json.loads((tmp_path / "proof.json").read_text())
+    assert counts.pop("controls") >= 300
+    assert counts == {
         "mutants": 2, "caught": 2, "missed": 0, "wrong_reason": 0, "false_failures": 0, "simulation": None,
     }  # fmt: skip
     matrix = json.loads((tmp_path / "matrix.json").read_text())
@@ -62,8 +65,8 @@ def test_a_scenario_switched_off_is_missed(scenario):
     words = ("--mutant", ALONE[scenario], "--controls", "0", "--no-simulation")
     told = canaries(*words, "--without", scenario, "--json", "-")
     assert told.exit_code == 1
-    proof = json.loads(told.stdout)
-    assert (proof["mutants"], proof["missed"], proof["caught"]) == (1, 1, 0)
+    counts = json.loads(told.stdout)
+    assert (counts["mutants"], counts["missed"], counts["caught"]) == (1, 1, 0)
     assert f"missed: {ALONE[scenario]}" in told.stderr
 
 
@@ -73,6 +76,18 @@ def test_growth_needs_the_rules_and_the_scenario():
     assert told.exit_code == 0, told.output
     assert json.loads(told.stdout) == {"growing-thinking": {"thinking": {"ReasoningGrowth": 4}}, "steady-gpt-5.4": {}}
     assert canaries(*words, "--without", "thinking").exit_code == 1
+
+
+def test_runs_are_judged_again_from_their_evidence(monkeypatch):
+    words = ("--mutant", "footer,stale-cooldown", "--controls", "0", "--no-simulation", "--replay")
+    told = canaries(*words)
+    assert told.exit_code == 0, told.output
+    assert "judged otherwise" not in told.stdout
+    made_up = lambda runs: [Stored(each.evidence, passed("made up")) for each in stored(runs)]  # noqa: E731
+    monkeypatch.setattr(proof, "stored", made_up)
+    told = canaries(*words)
+    assert told.exit_code == 1
+    assert "judged otherwise from its evidence: footer: known-good|" in told.stdout
 
 
 def test_usage():

@@ -22,7 +22,7 @@ from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.mutants.catalogue import Caught, Mutant, catalogue
 from llm_canaries.service.mutants.proof import SEED, Proof, prove
 
-_MOST_TOLD = 10  # healthy runs that failed, in words
+_MOST_TOLD = 10  # healthy runs that failed, and replays that differ, in words
 
 
 @click.command()
@@ -33,6 +33,7 @@ _MOST_TOLD = 10  # healthy runs that failed, in words
 @click.option(
     "--controls", type=click.IntRange(0), default=10_000, show_default=True, help="Healthy runs; none may fail."
 )
+@click.option("--replay", "again", is_flag=True, help="Judge every run again from its evidence.")
 @click.option("--no-simulation", is_flag=True, help="Leave out the simulated month of 100 canaries.")
 def command(
     json_file: str | None,
@@ -40,12 +41,13 @@ def command(
     without: Sequence[str],
     mutant: Sequence[str],
     controls: int,
+    again: bool,
     no_simulation: bool,
 ) -> None:
     """Run every scenario against every fault there is a mutant for, against healthy models, and through a month.
 
-    Exit code 0: every mutant is caught as declared, nothing healthy fails, and the month is quiet. 1: not so.
-    2: usage.
+    Exit code 0: every mutant is caught as declared, nothing healthy fails, and the month is quiet (and with --replay
+    all evidence says the same again). 1: not so. 2: usage.
     """
     check_reports(json_file, matrix_file)
     off, mutants = _known(split(without)), _chosen(split(mutant))
@@ -53,8 +55,8 @@ def command(
     with _progress(len(mutants)) as report, asyncio.Runner(loop_factory=loop_factory()) as runner:
         proof = runner.run(
             prove(
-                mutants, without=off, controls=controls, simulate=not no_simulation, clock=clock, draw=draw,
-                report=report,
+                mutants, without=off, controls=controls, simulate=not no_simulation, again=again, clock=clock,
+                draw=draw, report=report,
             )
         )  # fmt: skip
     out = Console(file=sys.stderr if "-" in (json_file, matrix_file) else sys.stdout, soft_wrap=True, highlight=False)
@@ -134,6 +136,7 @@ def _remarks(proof: Proof) -> list[str]:
     said = [f"missed: {each.mutant.name}: {each.mutant.help}" for each in proof.missed]
     wrong = [each for each in proof.caught if each.wrong]
     said += [f"not as declared: {each.mutant.name}: {line}" for each in wrong for line in each.differences]
+    said += [f"judged otherwise from its evidence: {line}" for line in proof.unlike[:_MOST_TOLD]]
     failures = proof.controls.failures
     said += [
         f"healthy, and failed: {f.scenario} {f.dialect} by {f.habit} (seed {f.seed}): {f.reason}: {f.detail}"

@@ -8,10 +8,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from llm_canaries.canary.canary import Run
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.mutants.bench import bench_cases, bench_settings, play
 from llm_canaries.service.mutants.catalogue import HEALTHY, Caught, Mutant
 from llm_canaries.service.mutants.controls import Controls, control
+from llm_canaries.service.mutants.replays import stored, unlike
 from llm_canaries.service.mutants.simulation import Figures, simulated
 from llm_canaries.service.rule_files import read_groups
 from llm_canaries.wire.nonce import Draw
@@ -20,11 +22,15 @@ SEED = 20260101
 
 
 class Proof(Struct, frozen=True, kw_only=True):
-    """What became of every mutant, of the healthy runs, and of the simulated month (None where it was left out)."""
+    """What became of every mutant, of the healthy runs, and of the simulated month (None where it was left out).
+
+    `unlike`: runs that are judged otherwise from their evidence.
+    """
 
     caught: Sequence[Caught]
     controls: Controls
     figures: Figures | None
+    unlike: Sequence[str] = ()
 
     @property
     def missed(self) -> list[Caught]:
@@ -43,9 +49,12 @@ class Proof(Struct, frozen=True, kw_only=True):
 
     @property
     def holds(self) -> bool:
-        """Whether every mutant is caught as declared, nothing healthy fails, and the month is as promised."""
+        """Whether every mutant is caught as declared, nothing healthy fails, and the month is as promised.
+
+        And, where runs were judged again, as before.
+        """
         quiet = self.figures is None or self.figures.within()
-        return not self.missed and not self.wrong and not self.false and quiet
+        return not (self.missed or self.wrong or self.false or self.unlike) and quiet
 
     def report(self) -> dict[str, Any]:
         """The numbers, as plain values."""
@@ -76,22 +85,35 @@ async def prove(
     without: Collection[str],
     controls: int,
     simulate: bool,
+    again: bool,
     clock: Clock,
     draw: Draw,
     report: Callable[[Caught], None],
 ) -> Proof:
-    """The proof; healthy runs and the month have a process of their own, for they do nothing but reckon."""
+    """The proof; what does nothing but reckon has a process of its own: healthy runs, the month, and replays.
+
+    `again`: every run is judged again from its evidence.
+    """
     settings = bench_settings()
     context = multiprocessing.get_context("spawn")  # a fork would take the loop's threads along
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         loop = asyncio.get_running_loop()
         healthy = loop.run_in_executor(pool, healthy_runs, controls, tuple(without)) if controls else None
         month = loop.run_in_executor(pool, simulated_month) if simulate else None
-        caught = await play(mutants, settings=settings, without=without, clock=clock, draw=draw, report=report)
+        replays: list[asyncio.Future[list[str]]] = []
+
+        def see(mutant: Mutant, runs: Sequence[Run]) -> None:
+            if again:
+                replays.append(loop.run_in_executor(pool, unlike, mutant.name, stored(runs)))
+
+        caught = await play(
+            mutants, settings=settings, without=without, clock=clock, draw=draw, report=report, see=see
+        )
         return Proof(
             caught=caught,
             controls=await healthy if healthy is not None else Controls(0, {}, []),
             figures=await month if month is not None else None,
+            unlike=[line for each in replays for line in await each],
         )
 
 
