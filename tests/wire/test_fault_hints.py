@@ -57,6 +57,9 @@ def test_the_wait(headers: tuple[tuple[str, str], ...], error: dict[str, object]
         (google(429, "RESOURCE_EXHAUSTED", "m", detail("RetryInfo"), "junk", None), None),
         (openrouter("x", json.dumps(google(429, "m", "m", detail("RetryInfo", retryDelay="4s")))), 4.0),
         ({"error": {"message": "m", "details": "after 5s"}}, None),
+        ({"error": {"message": "No deployments available, Try again in 5 seconds. All are in cooldown"}}, 5.0),
+        ({"error": {"message": "Try again in 1 second"}}, 1.0),
+        ({"error": {"message": "Try again in 5 minutes, or in a few seconds"}}, None),
     ],
 )
 def test_the_wait_that_google_asks_for(body: object, expected: float | None) -> None:

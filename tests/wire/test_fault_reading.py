@@ -38,6 +38,13 @@ TABLE: list[tuple[str, int, object, FaultReason]] = [
      R.MODEL_NOT_FOUND),
     ("cpa, older, unknown model", 502, openai("unknown provider for model X", "internal_server_error", "server_error"),
      R.MODEL_NOT_FOUND),
+    ("litellm, cooling", 429, openai("No deployments available for selected model, Try again in 5 seconds. All "
+        "deployments for selected model are in cooldown. Passed model=m."), R.COOLDOWN),
+    ("litellm, cooling, on messages", 429, anthropic("rate_limit_error", "No deployments available for selected model, "
+        "Try again in 5 seconds. All deployments for selected model are in cooldown."), R.COOLDOWN),
+    ("canaries proxy, open", 503, openai("no way to m is open; the first one opens in 30 s", "overloaded"), R.COOLDOWN),
+    ("canaries proxy, open, on messages", 529, anthropic("overloaded_error",
+        "no way to m is open; the first one opens in 30 s"), R.COOLDOWN),
     ("fastapi, no such path", 404, {"detail": "Not Found"}, R.NO_ROUTE),
     ("plain text, no such path", 404, "404 page not found", R.NO_ROUTE),
     ("html, no such path", 404, "<html><body>model</body></html>", R.NO_ROUTE),

@@ -6,6 +6,7 @@ import secrets
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 
 import click
@@ -36,7 +37,7 @@ from llm_canaries.cli.output import print_table, tell_github
 from llm_canaries.cli.progress import showing_trials
 from llm_canaries.cli.settings import parsed, split, tell
 from llm_canaries.config.problems import ConfigError
-from llm_canaries.config.values import Refused, parse_ratio
+from llm_canaries.config.values import Refused, parse_duration, parse_ratio
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.compare import comparing
 from llm_canaries.service.gate import Order
@@ -66,6 +67,7 @@ INTERRUPTED = 130
 )
 @click.option("--allow-undecided", is_flag=True, help="Pairs that could not be decided do not fail the comparison.")
 @click.option("--concurrency", type=click.IntRange(1, 64), help="Pairs at once [1; mirrors: 8].")
+@click.option("--wait", default="2m", show_default=True, help="How long to wait in all while a side wants no asks.")
 @click.option("--no-attribution", is_flag=True, help="Do not ask by other ways whose fault a failure at HEAD is.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the comparison as JSON; - is standard output.")
 @click.option("--junit", "junit_file", metavar="FILE", help="Write it as JUnit XML; - is standard output.")
@@ -84,6 +86,7 @@ def command(
     fail_on: str,
     allow_undecided: bool,
     concurrency: int | None,
+    wait: str,
     no_attribution: bool,
     json_file: str | None,
     junit_file: str | None,
@@ -113,7 +116,10 @@ def command(
         raise click.UsageError(str(refused)) from None
     wanted = Wanted(canaries=split(select), models=split(model))
     matched = match(both[0].cases(wanted), both[1].cases(wanted), pairing(*both))
-    compared, interrupted = _compared(both, matched, plan, concurrency, attribution=not no_attribution)
+    patience = parsed("--wait", wait, parse_duration)
+    compared, interrupted = _compared(
+        both, matched, plan, concurrency, attribution=not no_attribution, wait=patience
+    )
     out = Console(
         file=sys.stderr if "-" in (json_file, junit_file, sarif_file) else sys.stdout, soft_wrap=True, highlight=False
     )
@@ -128,7 +134,13 @@ def command(
 
 
 def _compared(
-    both: tuple[Side, Side], matched: Matched, plan: Plan, concurrency: int | None, *, attribution: bool
+    both: tuple[Side, Side],
+    matched: Matched,
+    plan: Plan,
+    concurrency: int | None,
+    *,
+    attribution: bool,
+    wait: float,
 ) -> tuple[Compared, bool]:
     """The comparison, and whether it was interrupted: then of the pairs that had ended."""
     base, head = both
@@ -165,6 +177,8 @@ def _compared(
             redact=redactors,
             learn=(redactors[0].learn, redactors[1].learn),
             end=end,
+            wait=wait,
+            tell=partial(click.echo, err=True),
         )
         interrupted = False
         try:

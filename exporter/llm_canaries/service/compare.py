@@ -16,6 +16,7 @@ from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.attributing import Witnesses
 from llm_canaries.service.gate import Order, playing
 from llm_canaries.service.gating import Turns
+from llm_canaries.service.patience import Patience, Sleep
 from llm_canaries.wire.nonce import LETTERS, Draw
 
 SEEDS = 2**62
@@ -31,8 +32,13 @@ async def comparing(
     redact: tuple[Callable[[str], str], Callable[[str], str]],
     learn: tuple[Callable[[str], None], Callable[[str], None]],
     end: Callable[[Trial], None],
+    wait: float = 0.0,
+    tell: Callable[[str], None] = lambda told: None,
+    sleep: Sleep = asyncio.sleep,
 ) -> list[Trial]:
     """The trial of every pair, in their order; `orders`, `redact` and `learn` are base's and head's.
+
+    `wait`: seconds in all that each side is waited for while it wants no asks; `tell` hears of every wait.
 
     `end` is told each trial that is done, before anybody knows whose fault its failures are.
     """
@@ -42,13 +48,14 @@ async def comparing(
         playing(head, clock=clock, redact=redact[1], report=_untold, learn=learn[1]) as at_head,
     ):
         sides = (Turns(at_base, clock), Turns(at_head, clock))
+        patient = tuple(Patience(side, clock, wait, tell, sleep) for side in sides)
         cases = ([pair.base for pair in pairs], [pair.head for pair in pairs])
         # both may stand before one provider, whose credential has one ask in flight
         width = min(side.width(own) for side, own in zip(sides, cases, strict=True)) if pairs else 1
         at_once, share = asyncio.Semaphore(width), level(plan, pairs)
 
         async def play(pair: Pair) -> Trial:
-            trial = await _play(pair, sides, plan, share, at_once, draw)
+            trial = await _play(pair, patient, plan, share, at_once, draw)
             end(trial)
             return trial
 
@@ -66,7 +73,7 @@ def _untold(run: Run) -> None:
 
 
 async def _play(
-    pair: Pair, sides: tuple[Turns, Turns], plan: Plan, share: float, at_once: asyncio.Semaphore, draw: Draw
+    pair: Pair, sides: Sequence[Patience], plan: Plan, share: float, at_once: asyncio.Semaphore, draw: Draw
 ) -> Trial:
     trial, memory = Trial(pair), [None, None]
     while not trial.held and (rounds := more(trial, plan, share)):
@@ -104,7 +111,7 @@ def _one_provider(pair: Pair, orders: tuple[Order, Order]) -> bool:
     return len(twins) < 2 or twins[0].providers == twins[1].providers
 
 
-async def _round(trial: Trial, sides: tuple[Turns, Turns], memory: list[Any], draw: Draw) -> Trial:
+async def _round(trial: Trial, sides: Sequence[Patience], memory: list[Any], draw: Draw) -> Trial:
     """One run more at each side, head first in every second round: whoever warms something up takes turns."""
     seed, rounds = draw(SEEDS), len(trial.head)
     cases: tuple[Case, Case] = (trial.pair.base, trial.pair.head)

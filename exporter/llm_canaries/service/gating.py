@@ -61,14 +61,17 @@ class Turns:
         """The run, or why it was withheld; a pause that came while it waited for its turn holds it as well."""
         turn = self._turns.setdefault(case.gateway, asyncio.Semaphore(self._play.width(case.gateway)))
         async with turn:
-            now = self._clock.wall()
-            for until in self._holds.of(case.gateway, case.model, now).values():
-                return f"{case.gateway} wants no more asks of {case.model} for {until - now:.0f} s"
+            if (until := self.held(case)) is not None:
+                return f"{case.gateway} wants no more asks of {case.model} for {until - self._clock.wall():.0f} s"
             run = await self._play.run(case, draw, memory)
             self._heed(run)
         if run.finding.outcome is Outcome.FAIL:
             self._failed.setdefault((case.key, str(run.finding.reason)), []).append(run)
         return run
+
+    def held(self, case: Case) -> float | None:
+        """Until when (Unix time) the gateway wants no asks like those of `case`, None where it takes them."""
+        return max(self._holds.of(case.gateway, case.model, self._clock.wall()).values(), default=None)
 
     def failures(self) -> list[list[Run]]:
         """The runs that failed, those of one case for one reason together."""
@@ -78,7 +81,7 @@ class Turns:
         """`failures`, all of one case for one reason, with whose fault it is; who wants a pause is not asked."""
 
         async def replay(case: Case, memory: Any) -> Run | None:
-            if self._holds.of(case.gateway, case.model, self._clock.wall()):
+            if self.held(case) is not None:
                 return None
             run = await self._play.once(case, draw, memory)
             self._heed(run)

@@ -102,7 +102,7 @@ def body_wait(error: Object, now: float) -> float | None:
     """Seconds to wait as an error object says, None where it does not.
 
     CLIProxyAPI says `reset_seconds`; Codex `resets_in_seconds` or `resets_at`; Gemini RetryInfo, or quotaResetDelay,
-    or the message, in this order (A7).
+    or the message, in this order (A7). LiteLLM says it to Messages clients in words alone.
     """
     for key in ("reset_seconds", "resets_in_seconds"):
         if (seconds := integer(error.get(key))) is not None:
@@ -114,11 +114,14 @@ def body_wait(error: Object, now: float) -> float | None:
     for said in (details.get("RetryInfo", {}).get("retryDelay"), reset):
         if (wait := go_duration(string(said))) is not None:
             return wait
-    after = _AFTER.search(string(error.get("message")))
-    return go_duration(after[1]) if after else None
+    message = string(error.get("message"))
+    if (after := _AFTER.search(message)) is not None:
+        return go_duration(after[1])
+    return float(again[1]) if (again := _AGAIN.search(message)) is not None else None
 
 
 _AFTER = re.compile(r"\bafter ((?:\d+(?:\.\d+)?(?:ms|[hms]))+)(?!\w)")
+_AGAIN = re.compile(r"\bTry again in (\d{1,6}(?:\.\d{1,3})?) seconds?\b")
 
 
 def _detail(detail: Any, now: float, depth: int) -> Envelope | None:

@@ -55,6 +55,8 @@ _RETRY = {"true": True, "false": False}
 _PHRASES: tuple[tuple[frozenset[int], str, FaultReason], ...] = (
     (frozenset({429, 503}), "model_cooldown", R.COOLDOWN),
     (frozenset({429, 503}), "are cooling down", R.COOLDOWN),  # all that CLIProxyAPI tells Messages clients of it
+    (frozenset({429, 503}), "selected model are in cooldown", R.COOLDOWN),  # LiteLLM 1.106
+    (frozenset({429, 503, 529}), "is open; the first one opens in", R.COOLDOWN),  # `canaries proxy`
     (frozenset({500, 502, 503}), "auth_unavailable", R.NO_CREDENTIAL),
     (frozenset({500, 503}), "no auth available", R.NO_CREDENTIAL),
     (frozenset({400, 404, 502}), "unknown provider for model", R.MODEL_NOT_FOUND),

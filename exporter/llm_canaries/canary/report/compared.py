@@ -112,7 +112,7 @@ def compared_remarks(compared: Compared) -> list[Text]:
         if each.detail and (each.change.worse or each.change is Change.UNDECIDED):
             head = f"{WORDS[each.change]} {each.canary}: {each.reason}{domain_of(each)}"
             style = "bold red" if each.change.worse else _STYLES[Change.UNDECIDED]
-            lines.setdefault(head, Text.assemble((head, style), f": {each.detail}"))
+            lines.setdefault(f"{head}\0{each.detail}", Text.assemble((head, style), f": {each.detail}"))
     return list(lines.values())
 
 

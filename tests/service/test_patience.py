@@ -1,0 +1,163 @@
+"""Covers service/patience.py: pauses that a gateway asks for, and its own cooldown, by script and on the wire."""
+
+import time
+from contextlib import asynccontextmanager
+
+import pytest
+from bent_gateways import LIMITS, settings_of
+from msgspec.structs import replace
+from plays import case, chat, error
+from runs import run as made
+
+from llm_canaries.canary.asks import sending, text_ask
+from llm_canaries.canary.comparison import Change, compare
+from llm_canaries.canary.load import Wanted, cases
+from llm_canaries.canary.scenarios.known_good import SCENARIO
+from llm_canaries.canary.trial import Plan, match
+from llm_canaries.proxy.clock import Clock
+from llm_canaries.service.compare import comparing
+from llm_canaries.service.door import Plan as DoorPlan
+from llm_canaries.service.door import opened
+from llm_canaries.service.gate import Order
+from llm_canaries.service.patience import Patience
+
+CASE = case(SCENARIO)
+STEP = sending(CASE, text_ask(CASE, "hi", cap=9), "cnry-aaaaaaaaaa")
+
+
+class Time:
+    """A clock that goes on by sleeping, and by nothing else than the real one's pace."""
+
+    def __init__(self):
+        self.slept, self.told = [], []
+
+    @property
+    def clock(self):
+        return Clock(lambda: time.monotonic() + sum(self.slept), lambda: time.time() + sum(self.slept))
+
+    async def sleep(self, seconds):
+        self.slept.append(seconds)
+
+
+class Turns:
+    """Answers as `script` says: P passes, F fails, C refuses by itself for 30 s, R for 30 s after a rate limit."""
+
+    def __init__(self, script, clock):
+        self._script, self._clock = list(script), clock
+        self._until, self.asked = 0.0, 0
+
+    def held(self, case):
+        return self._until if self._until > self._clock.wall() else None
+
+    async def run(self, case, draw, memory):
+        assert self.held(case) is None, "nobody is asked before the time that was told"
+        self.asked += 1
+        word = self._script.pop(0)
+        if word in "CR":
+            self._until = self._clock.wall() + 30
+        answers = {
+            "P": (chat(STEP, "x"),),
+            "F": (error(STEP, 500, "broken"),),
+            "C": (error(STEP, 429, "no", code="model_cooldown"),),
+            "R": (error(STEP, 429, "slow down"),),
+        }[word]
+        reasons = {"P": "", "F": "upstream_error", "C": "cooldown", "R": "rate_limited"}
+        return replace(made("pass" if word == "P" else "fail", reasons[word], answers=answers), case=CASE)
+
+
+async def played(script, count, seconds=100.0):
+    its = Time()
+    turns = Turns(script, its.clock)
+    patient = Patience(turns, its.clock, seconds, its.told.append, its.sleep)
+    found = [await patient.run(CASE, None, None) for _ in range(count)]
+    words = [each if isinstance(each, str) else str(each.finding.reason) or "pass" for each in found]
+    return words, its, turns
+
+
+async def test_a_pause_that_is_asked_for_is_waited_for():
+    words, its, turns = await played("RP", 2)
+    assert words == ["rate_limited", "pass"]
+    assert [round(each) for each in its.slept] == [30]
+    assert its.told[0].startswith("waiting 30 s, for g wants no asks of m")
+    assert turns.asked == 2
+
+
+async def test_its_own_cooldown_after_a_failure_is_no_answer_of_the_next_case():
+    words, its, _ = await played("FCP", 2)
+    assert words == ["upstream_error", "pass"]
+    assert "by its own cooldown, after upstream_error of known-good openai_chat stream=false at 1970" in its.told[0]
+
+
+async def test_a_refusal_that_comes_again_after_its_own_wait_is_an_answer():
+    words, its, _ = await played("CC", 1)
+    assert (words, len(its.slept)) == (["cooldown"], 1)
+    words, its, _ = await played("FCC", 2)
+    assert (words, len(its.slept)) == (["upstream_error", "cooldown"], 1), "one cause excuses one refusal"
+
+
+async def test_a_refusal_without_time_to_wait_and_without_a_cause_is_an_answer():
+    words, its, _ = await played("C", 1, seconds=0)
+    assert (words, its.slept) == (["cooldown"], [])
+
+
+async def test_a_refusal_with_a_cause_and_no_time_to_wait_is_told():
+    words, its, turns = await played("FC", 3, seconds=10)
+    assert (words[0], its.slept, turns.asked) == ("upstream_error", [], 2)
+    assert words[1] == words[2], "the same words for all that one pause withholds"
+    assert "g wants no more asks of m until " in words[1]
+    assert "by its own cooldown, after upstream_error of known-good" in words[1]
+    assert "docs/compare.md says how to switch its cooldown off" in words[1]
+
+
+async def test_waits_have_a_bound_in_all():
+    words, its, _ = await played("RRRR", 4, seconds=70)
+    assert words[:3] == ["rate_limited"] * 3
+    assert len(its.slept) == 2 and sum(its.slept) <= 70
+    assert "61 s were waited for in all" in words[3]
+
+
+async def test_a_pass_forgets_what_failed_before_it():
+    words, _, _ = await played("FPCC", 3)
+    assert words == ["upstream_error", "pass", "cooldown"]
+
+
+@asynccontextmanager
+async def breaking(clock, draw, breaker):
+    """The base URL of `canaries proxy` with this breaker, in front of a mirror of its own."""
+    settings = settings_of(f"gateways: {{it: {{kind: embedded, models: [m], breaker: {breaker}, {LIMITS}}}}}")
+    plan = DoorPlan(config=settings.config, gateway="it", host="127.0.0.1", port=0, keys=(), redact=settings.redactor)
+    async with opened(plan, clock, draw) as url:
+        yield url
+
+
+@pytest.mark.parametrize(("wait", "undecided"), [(600.0, False), (0.0, True)])
+async def test_a_gateway_whose_breaker_opens_leaves_nothing_undecided_that_was_waited_for(draw, wait, undecided):
+    """One case fails at both sides often enough to open head's breaker; the others are sound."""
+    its = Time()
+    never, soon = "{policy: threshold, failures: 1000}", "{policy: threshold, failures: 1, timeout: 30s}"
+    async with breaking(its.clock, draw, never) as old, breaking(its.clock, draw, soon) as new:
+        common = f"kind: openai-compatible, dialects: [openai_chat], models: [mirror/stream-cut], {LIMITS}"
+        settings = settings_of(
+            f"gateways:\n  old: {{{common}, url: '{old}'}}\n  new: {{{common}, url: '{new}'}}\n"
+            "canaries: [{scenario: known-good, name: good, stream: [true, false]}]\n"
+        )
+        sides = [
+            cases(settings.config, settings.binding, Wanted(gateways=(name,)))
+            for name in ("old", "new")
+        ]
+        matched = match(*sides, key=lambda case: (case.canary, case.stream))
+        orders = [Order(config=settings.config, cases=side, attribution=True, afterwards=True) for side in sides]
+        plan = Plan(rounds=2, confidence=0.95, latency=99.0, tokens=99.0)
+        trials = await comparing(
+            tuple(orders), matched.pairs, plan, clock=its.clock, draw=draw, redact=(str, str),
+            learn=(lambda secret: None, lambda secret: None), end=lambda trial: None, wait=wait, tell=its.told.append,
+            sleep=its.sleep,
+        )  # fmt: skip
+    found = {each.pair.head.stream: each for each in compare(trials, plan) if each.pair is not None}
+    if undecided:
+        assert found[False].change is Change.UNDECIDED
+        assert "by its own cooldown, after stream_error of good" in found[False].detail
+        return
+    assert found[True].change is Change.KNOWN, "it fails at both"
+    assert found[False].change is Change.SAME, "head's cooldown after the other case is no failure of this one"
+    assert its.slept and all("by its own cooldown" in told for told in its.told)
