@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from llm_canaries.canary.scenarios.image_answers import Reason as ImageReason
 from llm_canaries.canary.scenarios.table import SCENARIOS
-from llm_canaries.canary.scenarios.tool_result_image import Reason as ImageReason
 from llm_canaries.service.mutants.catalogue import catalogue
 from llm_canaries.service.mutants.silent import ROWS
 

@@ -12,6 +12,7 @@ from llm_canaries.mirror.desk import Desk
 from llm_canaries.mirror.misbehaviour import MISBEHAVIOURS, Misbehaviour, Refusal, Service
 from llm_canaries.mirror.records import marks_in
 from llm_canaries.proxy.clock import Clock
+from llm_canaries.proxy.server.listening import listening
 from llm_canaries.proxy.server.log import server_log
 from llm_canaries.proxy.server.refusal import refusal
 from llm_canaries.wire.dialects import DIALECTS
@@ -194,14 +195,8 @@ async def serving(mirror: Mirror, host: str, port: int) -> AsyncIterator[str]:
     # aiohttp waits that long twice: for answers under way, then for those it cancelled
     app, log = mirror.app(), server_log()
     runner = web.AppRunner(app, access_log=None, logger=log, handler_cancellation=True, shutdown_timeout=0.3)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-        bound = runner.addresses[0][1]
-        yield f"http://{f'[{host}]' if ':' in host else host}:{bound}"
-    finally:
-        await runner.cleanup()
+    async with listening(runner, host, port) as url:
+        yield url
 
 
 _CANNED = {

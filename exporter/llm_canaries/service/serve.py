@@ -14,6 +14,7 @@ from llm_canaries.config.problems import ConfigError
 from llm_canaries.config.twins import host_of
 from llm_canaries.gateways.table import KINDS
 from llm_canaries.proxy.clock import Clock
+from llm_canaries.proxy.server.listening import listening
 from llm_canaries.proxy.server.log import server_log
 from llm_canaries.service.alerting import TICK, Alerting
 from llm_canaries.service.app import Sidecar
@@ -172,11 +173,7 @@ class Server:
     async def _listen(self, address: str, app: web.Application, stack: AsyncExitStack) -> str:
         host, _, port = address.rpartition(":")
         runner = web.AppRunner(app, access_log=None, logger=server_log(), shutdown_timeout=0.5)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, host.strip("[]"), int(port))
-        await site.start()
-        return f"http://{host}:{runner.addresses[0][1]}"
+        return await stack.enter_async_context(listening(runner, host.strip("[]"), int(port)))
 
     def _on_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -3,7 +3,8 @@ from base64 import b64decode
 import pytest
 from plays import case, chat, counts, error, play
 
-from llm_canaries.canary.scenarios.tool_result_image import BASELINE_RUNS, SCENARIO, Memory, Params, numbers, several
+from llm_canaries.canary.scenarios.image_answers import numbers, several
+from llm_canaries.canary.scenarios.tool_result_image import BASELINE_RUNS, SCENARIO, Memory, Params
 from llm_canaries.wire import png
 from llm_canaries.wire.message import Image, ToolCall, ToolResult
 from llm_canaries.wire.profile import ModelFacts

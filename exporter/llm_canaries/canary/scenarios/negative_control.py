@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from llm_canaries.canary.asks import echo_prompt, image_round_trip, number_image, sending, text_ask
 from llm_canaries.canary.canary import Case, Cost, Finding, Scenario
-from llm_canaries.canary.scenarios.tool_result_image import numbers
+from llm_canaries.canary.scenarios.image_answers import numbers
 from llm_canaries.canary.verdict import failed, faulted, passed, skipped, undecided
 from llm_canaries.wire import nonce
 from llm_canaries.wire.exchange import Exchange, Play, send

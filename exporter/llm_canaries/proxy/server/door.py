@@ -14,6 +14,7 @@ from llm_canaries.proxy.core import Core, CoreAnswer
 from llm_canaries.proxy.gateway import Unanswered
 from llm_canaries.proxy.server.arrays import as_array
 from llm_canaries.proxy.server.keys import ClientKeys, shown_keys
+from llm_canaries.proxy.server.listening import listening
 from llm_canaries.proxy.server.log import server_log
 from llm_canaries.proxy.server.pages import Pages
 from llm_canaries.proxy.server.passed import to_client, to_provider
@@ -151,11 +152,5 @@ async def serving(door: Door, host: str, port: int) -> AsyncIterator[str]:
     server = web.Server(door, access_log=None, logger=server_log(), handler_cancellation=True)
     # aiohttp waits that long twice: for answers under way, then for those it cancelled
     runner = web.ServerRunner(server, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-        bound = runner.addresses[0][1]
-        yield f"http://{f'[{host}]' if ':' in host else host}:{bound}"
-    finally:
-        await runner.cleanup()
+    async with listening(runner, host, port) as url:
+        yield url
