@@ -6,6 +6,7 @@ from llm_canaries.wire.json import (
     WireError,
     decode,
     decode_object,
+    each,
     encode,
     encode_text,
     fits,
@@ -75,6 +76,14 @@ def test_take_removes_what_it_reads() -> None:
     assert (take(said, "a", str), take(said, "b", str), take(said, "z", str)) == ("x", None, None)
     assert take_count(said, "c") == 3
     assert said == {}
+
+
+def test_each_says_which_value_is_wrong() -> None:
+    assert each("tools", [{"n": 1}, {"n": 2}], lambda said: said["n"]) == [1, 2]
+    with pytest.raises(WireError, match=r"^tools\[1\]: expected an object, got array$"):
+        each("tools", [{}, [], {}], lambda said: said)
+    with pytest.raises(WireError, match=r"^tools\[2\]\.name: expected string, got number$"):
+        each("tools", [{}, {}, {"name": 5}], lambda said: take(said, "name", str, "."))
 
 
 @pytest.mark.parametrize(("value", "wanted"), [(5, str), ("x", bool), ({}, list), ([], dict), (0, bool)])

@@ -72,6 +72,19 @@ def integer(value: object) -> int | None:
     return int(value) if isinstance(value, int) or value.is_integer() else None
 
 
+def each(where: str, values: list[Any], read: Callable[[Object], V]) -> list[V]:
+    """What `read` makes of each of `values`, all objects; a WireError says with `where` which it was."""
+    found: list[V] = []
+    try:
+        for value in values:
+            if not isinstance(value, dict):
+                raise WireError(f": expected an object, got {kind(value)}")
+            found.append(read(value))
+    except WireError as error:
+        raise WireError(f"{where}[{len(found)}]{error}") from None
+    return found
+
+
 def take(said: Object, key: str, wanted: type[V], where: str = "") -> V | None:
     """Pops `key`: a `wanted`, or None where it is null or absent. Raises WireError that names the field."""
     value = said.pop(key, None)
@@ -97,7 +110,8 @@ def take_count(said: Object, key: str, where: str = "") -> int | None:
     if value is None:
         return None
     number = integer(value)
-    want(number is not None, f"{where}{key}: expected a whole number, got {kind(value)}")
+    if number is None:
+        raise WireError(f"{where}{key}: expected a whole number, got {kind(value)}")
     return number
 
 
@@ -132,12 +146,6 @@ def mapping(value: object) -> Object:
 def rest(said: Object, known: frozenset[str]) -> Object:
     """The fields of `said` that are not `known`."""
     return {} if said.keys() <= known else {key: value for key, value in said.items() if key not in known}
-
-
-def want_object(value: object, where: str) -> None:
-    """Raises WireError unless `value` is an object."""
-    if not isinstance(value, dict):
-        raise WireError(f"{where}: expected an object, got {kind(value)}")
 
 
 def kind(value: object) -> str:

@@ -9,27 +9,30 @@ from llm_canaries.wire.message import Usage
 class Counts:
     """Reads whole numbers out of a usage object and remembers the fields that hold something else."""
 
+    __slots__ = ("_said", "broken")
+
     def __init__(self, said: Object) -> None:
         self._said = said
         self.broken: list[str] = []
 
-    def get(self, *path: str) -> int | None:
-        """The number at `path`, None where there is none or no whole number of tokens."""
-        value = self._said.get(path[0])
-        for key in path[1:]:
-            value = value.get(key) if isinstance(value, dict) else None
+    def get(self, key: str, inside: str | None = None) -> int | None:
+        """The number at `key`, or at `inside` of what is there; None where there is no whole number of tokens."""
+        value = self._said.get(key)
+        if inside is not None:
+            value = value.get(inside) if isinstance(value, dict) else None
         if value is None or (type(value) is int and 0 <= value < 2**63):
             return value
         number = integer(value)
         if number is None or number < 0:
-            self.broken.append(".".join(path))
+            self.broken.append(key if inside is None else f"{key}.{inside}")
             return None
         return number
 
     def first(self, *paths: tuple[str, ...]) -> int | None:
         """The first of `paths` that holds a number."""
+        said = self._said
         for path in paths:
-            if path[0] in self._said and (number := self.get(*path)) is not None:
+            if path[0] in said and (number := self.get(*path)) is not None:
                 return number
         return None
 

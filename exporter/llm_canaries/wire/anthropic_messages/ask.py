@@ -1,8 +1,8 @@
 """Messages requests, both ways (protocols.md A3)."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby
-from typing import Any, Literal
+from itertools import chain, groupby
+from typing import Literal
 
 from llm_canaries.wire.anthropic_messages.parts import NAME, read_blocks, write_blocks
 from llm_canaries.wire.exchange import Request
@@ -10,15 +10,14 @@ from llm_canaries.wire.json import (
     Object,
     WireError,
     decode_object,
+    each,
     encode,
-    kind,
     mapping,
     string,
     take,
     take_count,
     take_number,
     want,
-    want_object,
 )
 from llm_canaries.wire.loss import Losses
 from llm_canaries.wire.message import Ask, Extra, Message, Opaque, Part, Text, Thinking, Tool, ToolChoice, ToolResult
@@ -46,8 +45,7 @@ def read_ask(body: bytes) -> Ask:
         raise WireError(f"{'messages' if model else 'model'}: expected, and not empty")
     system = read_blocks(said.pop("system", None), "system")
     turns = [Message("system", system)] if system else []
-    for at, each in enumerate(messages):
-        turns += _read_message(each, at)
+    turns += chain.from_iterable(each("messages", messages, _read_message))
     choice, alone = _read_choice(said)
     return Ask(
         dialect=NAME,
@@ -59,7 +57,7 @@ def read_ask(body: bytes) -> Ask:
         temperature=take_number(said, "temperature"),
         top_p=take_number(said, "top_p"),
         stop=_read_stop(said),
-        tools=tuple([_read_tool(tool, f"tools[{at}]") for at, tool in enumerate(take(said, "tools", list) or ())]),
+        tools=tuple(each("tools", take(said, "tools", list) or [], _read_tool)),
         tool_choice=choice,
         parallel_tool_calls=None if alone is None else not alone,
         thinking=_read_thinking(said) if said else None,
@@ -106,15 +104,13 @@ def write_ask(ask: Ask, profile: Profile) -> Request:
     return Request(path=PATH, headers=headers, body=encode(extra | body), losses=losses.found)
 
 
-def _read_message(said: Any, at: int) -> Iterable[Message]:
-    if type(said) is not dict:
-        raise WireError(f"messages[{at}]: expected an object, got {kind(said)}")
+def _read_message(said: Object) -> Iterable[Message]:
     role, content = said.pop("role", None), said.pop("content", None)
     if role not in ("user", "assistant", "system"):
-        raise WireError(f"messages[{at}].role: expected user or assistant")
+        raise WireError(".role: expected user or assistant")
     if type(content) is str:
         return (Message(role, (Text(content),), said),)
-    parts = read_blocks(content, f"messages[{at}].content")
+    parts = read_blocks(content, ".content")
     kinds = set(map(type, parts)) if role == "user" else ()
     if ToolResult not in kinds:
         return (Message(role, parts, said),)
@@ -128,18 +124,17 @@ def _read_stop(said: Object) -> tuple[str, ...]:
     stops = take(said, "stop_sequences", list)
     if not stops:
         return ()
-    want(all(isinstance(each, str) for each in stops), "stop_sequences: expected strings")
+    want(all(isinstance(stop, str) for stop in stops), "stop_sequences: expected strings")
     return tuple(stops)
 
 
-def _read_tool(tool: Any, where: str) -> Tool | Opaque:
-    want_object(tool, where)
+def _read_tool(tool: Object) -> Tool | Opaque:
     if tool.get("type", "custom") != "custom" or "input_schema" not in tool:
         return Opaque(NAME, tool)
-    name, description = take(tool, "name", str, f"{where}."), take(tool, "description", str, f"{where}.")
+    name, description = take(tool, "name", str, "."), take(tool, "description", str, ".")
     if not name:
-        raise WireError(f"{where}.name: expected a non-empty string")
-    return Tool(name, description, take(tool, "input_schema", dict, f"{where}."), tool)
+        raise WireError(".name: expected a non-empty string")
+    return Tool(name, description, take(tool, "input_schema", dict, "."), tool)
 
 
 def _read_choice(said: Object) -> tuple[ToolChoice | None, object]:

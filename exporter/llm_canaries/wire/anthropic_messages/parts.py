@@ -26,13 +26,13 @@ NAME = "anthropic_messages"
 
 def read_blocks(content: Any, where: str) -> tuple[Part, ...]:
     """The parts of a `content`: a string, an array of blocks, or null. Raises WireError."""
-    if content is None:
-        return ()
+    if isinstance(content, list):
+        return tuple([read_block(block, where) for block in content])
     if isinstance(content, str):
         return (Text(content),)
-    if not isinstance(content, list):
+    if content is not None:
         raise WireError(f"{where}: expected a string or an array, got {kind(content)}")
-    return tuple([read_block(block, where) for block in content])
+    return ()
 
 
 def read_block(block: Any, where: str) -> Part:
@@ -77,12 +77,12 @@ def _read_text(block: Object, where: str) -> Part | None:
 def _read_file(block: Object, where: str) -> Part | None:
     """An image or a document with base64 or a URL; a document has a title."""
     source, is_image = block.get("source"), block["type"] == "image"
-    if not isinstance(source, dict):
+    if not isinstance(source, dict) or not (is_image or fits(block, str, "title")):
         return None
     form, data, url, media = source.get("type"), source.get("data"), source.get("url"), None
-    if form == "base64" and isinstance(data, str) and fits(block, str, "title"):
+    if form == "base64" and isinstance(data, str):
         url, media = None, string(source.get("media_type"))
-    elif form == "url" and isinstance(url, str) and (is_image or fits(block, str, "title")):
+    elif form == "url" and isinstance(url, str):
         data = None
     else:
         return None

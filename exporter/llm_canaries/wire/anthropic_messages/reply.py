@@ -19,6 +19,7 @@ FINISHES: Mapping[str, Finish] = {
     "refusal": Finish.FILTER,
     "pause_turn": Finish.PAUSE,
 }
+_UNKNOWN = Finish.UNKNOWN  # looking a member up in its class runs Python code
 
 _NATIVE: Mapping[Finish, str] = {
     Finish.STOP_SEQUENCE: "stop_sequence",
@@ -76,7 +77,7 @@ def write_reply(reply: Reply) -> Written:
 
 def finish_of(native: object) -> Finish | None:
     """The hub's word for a stop_reason; UNKNOWN for one nobody documented, None for none."""
-    return FINISHES.get(native, Finish.UNKNOWN) if isinstance(native, str) and native else None
+    return FINISHES.get(native, _UNKNOWN) if isinstance(native, str) and native else None
 
 
 def native_finish(finish: Finish, native: str | None = None) -> str:

@@ -1,13 +1,12 @@
 """Chat Completions requests, both ways (protocols.md A1)."""
 
-from collections.abc import Iterator
-from typing import Any
 
 from llm_canaries.wire.exchange import Request
 from llm_canaries.wire.json import (
     Object,
     WireError,
     decode_object,
+    each,
     encode,
     kind,
     mapping,
@@ -15,7 +14,6 @@ from llm_canaries.wire.json import (
     take_count,
     take_number,
     want,
-    want_object,
 )
 from llm_canaries.wire.loss import Losses
 from llm_canaries.wire.message import (
@@ -59,14 +57,14 @@ def read_ask(body: bytes) -> Ask:
     return Ask(
         dialect=NAME,
         model=model,
-        messages=tuple(_read_messages(messages)),
+        messages=_bundled(each("messages", messages, _read_message)),
         stream=take(said, "stream", bool) is True,
         include_usage=include_usage,
         max_tokens=_read_cap(said),
         temperature=take_number(said, "temperature"),
         top_p=take_number(said, "top_p"),
         stop=_read_stop(said),
-        tools=tuple([_read_tool(tool, f"tools[{at}]") for at, tool in enumerate(take(said, "tools", list) or ())]),
+        tools=tuple(each("tools", take(said, "tools", list) or [], _read_tool)),
         tool_choice=_read_choice(said),
         parallel_tool_calls=take(said, "parallel_tool_calls", bool),
         thinking=None if effort is None else Thinking(effort=effort),
@@ -88,7 +86,7 @@ def write_ask(ask: Ask, profile: Profile) -> Request:
         body[profile.max_tokens_field] = ask.max_tokens
     if ask.stop:
         body["stop"] = list(ask.stop)
-    if tools := [_write_tool(tool, losses) for tool in ask.tools if _sayable(tool, losses)]:
+    if tools := [said for tool in ask.tools if (said := _write_tool(tool, losses)) is not None]:
         body["tools"] = tools
     if ask.tool_choice is not None and (tools or not ask.tools):
         body["tool_choice"] = _write_choice(ask.tool_choice, losses)
@@ -96,12 +94,15 @@ def write_ask(ask: Ask, profile: Profile) -> Request:
         losses.add("tool_choice", f"{ask.tool_choice.mode}, for no tool is left")
     if ask.thinking is not None:
         _write_thinking(ask.thinking, ask.model, body, profile, losses)
-    alone, user = ask.parallel_tool_calls, ask.user
-    plain = (("temperature", ask.temperature), ("top_p", ask.top_p), ("parallel_tool_calls", alone), ("user", user))
-    for field, value in plain:
-        if value is not None:
-            body[field] = value
-    return Request(path=PATH, headers=HEADERS, body=encode(body | extra), losses=losses.found)
+    if ask.temperature is not None:
+        body["temperature"] = ask.temperature
+    if ask.top_p is not None:
+        body["top_p"] = ask.top_p
+    if ask.parallel_tool_calls is not None:
+        body["parallel_tool_calls"] = ask.parallel_tool_calls
+    if ask.user is not None:
+        body["user"] = ask.user
+    return Request(path=PATH, headers=HEADERS, body=encode(body | extra if extra else body), losses=losses.found)
 
 
 def _read_cap(said: Object) -> int | None:
@@ -115,20 +116,18 @@ def _read_cap(said: Object) -> int | None:
 def _read_stop(said: Object) -> tuple[str, ...]:
     stop = said.pop("stop", None)
     stops = [] if stop is None else [stop] if isinstance(stop, str) else stop
-    want(isinstance(stops, list) and all(isinstance(each, str) for each in stops), "stop: expected strings")
+    want(isinstance(stops, list) and all(isinstance(one, str) for one in stops), "stop: expected strings")
     return tuple(stops)
 
 
-def _read_tool(tool: Any, where: str) -> Tool | Opaque:
-    want_object(tool, where)
+def _read_tool(tool: Object) -> Tool | Opaque:
     function = tool.get("function")
     if tool.get("type", "function") != "function" or not isinstance(function, dict):
         return Opaque(NAME, tool)
-    inside = f"{where}.function."
-    name, description = take(function, "name", str, inside), take(function, "description", str, inside)
+    name, description = take(function, "name", str, ".function."), take(function, "description", str, ".function.")
     if not name:
-        raise WireError(f"{inside}name: expected a non-empty string")
-    schema = take(function, "parameters", dict, inside)
+        raise WireError(".function.name: expected a non-empty string")
+    schema = take(function, "parameters", dict, ".function.")
     return Tool(name, description, schema, unknown(tool, "function"))
 
 
@@ -147,54 +146,48 @@ def _read_choice(said: Object) -> ToolChoice | None:
             raise WireError(f"tool_choice: expected a string or an object, got {kind(other)}")
 
 
-def _read_messages(messages: list[Any]) -> Iterator[Message]:
+def _bundled(read: list[Message | ToolResult]) -> tuple[Message, ...]:
+    """Turns, of which every run of results is one."""
+    turns: list[Message] = []
     results: list[ToolResult] = []
-    for at, said in enumerate(messages):
-        want_object(said, f"messages[{at}]")
-        if said.get("role") == "tool":
-            results.append(_read_result(said, at))
+    for one in read:
+        if isinstance(one, ToolResult):
+            results.append(one)
             continue
         if results:
-            yield Message("tool", tuple(results))
+            turns.append(Message("tool", tuple(results)))
             results = []
-        yield _read_message(said, at)
+        turns.append(one)
     if results:
-        yield Message("tool", tuple(results))
+        turns.append(Message("tool", tuple(results)))
+    return tuple(turns)
 
 
-def _read_result(said: Object, at: int) -> ToolResult:
-    del said["role"]
-    content = read_content(said.pop("content", None), f"messages[{at}].content")
-    return ToolResult(take(said, "tool_call_id", str, f"messages[{at}].") or "", content, extra=said)
-
-
-def _read_message(said: Object, at: int) -> Message:
+def _read_message(said: Object) -> Message | ToolResult:
     role = said.get("role")
-    if role not in ("system", "developer", "user", "assistant"):
+    if role not in ("system", "developer", "user", "assistant", "tool"):
         return Message("user", (Opaque(NAME, said),))
     del said["role"]
-    content = read_content(said.pop("content", None), f"messages[{at}].content")
+    content = read_content(said.pop("content", None), ".content")
+    if role == "tool":
+        return ToolResult(take(said, "tool_call_id", str, ".") or "", content, extra=said)
     if role == "developer":
         return Message("system", content, {"role": "developer"} | said)
     if role == "assistant":
-        if thought := take(said, "reasoning_content", str, f"messages[{at}]."):
+        if thought := take(said, "reasoning_content", str, "."):
             content = (Thought(thought), *content)
-        if (refusal := take(said, "refusal", str, f"messages[{at}].")) is not None:
+        if (refusal := take(said, "refusal", str, ".")) is not None:
             content = (*content, Refusal(refusal))
-        content = (*content, *read_calls(said.pop("tool_calls", None), f"messages[{at}].tool_calls"))
+        content = (*content, *read_calls(said.pop("tool_calls", None), ".tool_calls"))
     return Message(role, content, said)
 
 
-def _sayable(tool: Tool | Opaque, losses: Losses) -> bool:
-    if isinstance(tool, Opaque) and tool.dialect != NAME:
-        losses.tool(tool)
-        return False
-    return True
-
-
-def _write_tool(tool: Tool | Opaque, losses: Losses) -> Extra:
+def _write_tool(tool: Tool | Opaque, losses: Losses) -> Extra | None:
     if isinstance(tool, Opaque):
-        return tool.block
+        if tool.dialect == NAME:
+            return tool.block
+        losses.tool(tool)
+        return None
     function: Object = {"name": tool.name}
     if tool.description is not None:
         function["description"] = tool.description

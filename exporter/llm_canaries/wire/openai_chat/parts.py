@@ -1,6 +1,6 @@
 """Content parts and tool calls of Chat Completions, both ways."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from llm_canaries.wire import data_url
@@ -14,16 +14,16 @@ CALL = "tool_call"  # marks an Opaque that stood in `tool_calls`, not in `conten
 
 def read_content(content: Any, where: str) -> tuple[Part, ...]:
     """The parts of a message's `content`: a string, an array of parts, or null. Raises WireError."""
-    if content is None:
-        return ()
     if isinstance(content, str):
         return (Text(content),)
-    if not isinstance(content, list):
+    if isinstance(content, list):
+        return tuple([_read_part(part, where) for part in content])
+    if content is not None:
         raise WireError(f"{where}: expected a string or an array, got {kind(content)}")
-    return tuple([_read_part(part, where) for part in content])
+    return ()
 
 
-def write_content(parts: tuple[Part, ...], where: str, losses: Losses) -> str | list[object]:
+def write_content(parts: Sequence[Part], where: str, losses: Losses) -> str | list[object]:
     """`parts` as `content`: a plain string where that says it all."""
     if not parts:
         return ""

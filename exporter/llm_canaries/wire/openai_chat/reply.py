@@ -1,10 +1,10 @@
 """Chat Completions answers, whole, both ways (protocols.md A1, A5)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from llm_canaries.wire.exchange import Written
 from llm_canaries.wire.json import Object, WireError, decode_object, encode, integer, items, kind, mapping, string
-from llm_canaries.wire.loss import Losses, back_under, under
+from llm_canaries.wire.loss import Losses, back_under
 from llm_canaries.wire.message import Finish, Opaque, Part, Refusal, Reply, Text, Thought, ToolCall
 from llm_canaries.wire.openai_chat.parts import NAME, is_call, read_calls, read_content, write_call
 from llm_canaries.wire.openai_chat.turns import out_of_place
@@ -23,6 +23,7 @@ _SILENCE = Text("")
 _CHOICE = frozenset({"index", "message", "delta", "finish_reason"})
 _MESSAGE = frozenset({"role", "content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call"})
 _MESSAGE |= {"annotations"}
+_UNKNOWN = Finish.UNKNOWN  # looking a member up in its class runs Python code
 
 _NATIVE: Mapping[Finish, str] = {
     Finish.LENGTH: "length",
@@ -57,40 +58,14 @@ def read_reply(body: bytes) -> Reply:
         finish_native=string(native) or None,
         usage=None if usage is None else read_chat_usage(usage),
         effort=effort_of(said),
-        extra=said | beside,
+        extra=said | beside if beside else said,
     )
 
 
 def write_reply(reply: Reply) -> Written:
     """`reply` as an answer body."""
     losses = Losses(reply.dialect, NAME)
-    message: Object = {"role": "assistant", "content": None, "refusal": None}
-    words: list[str] = []
-    for part in reply.content:
-        match part:
-            case Text(text, extra):
-                words.append(text)
-                losses.unsaid("content", extra)
-            case Refusal(text, extra):
-                message["refusal"] = (message["refusal"] or "") + text
-                losses.unsaid("content", extra)
-            case Thought(text, signature, redacted, extra):
-                losses.unsaid("thinking", extra)
-                message["reasoning_content"] = message.get("reasoning_content", "") + text
-                if redacted or signature:  # chat has no word for it
-                    losses.add("thinking", "signature")
-            case ToolCall() | Opaque() if isinstance(part, ToolCall) or is_call(part):
-                message.setdefault("tool_calls", []).append(write_call(part, losses))
-            case Opaque(dialect, {"annotation": annotation}) if dialect == NAME:
-                message.setdefault("annotations", []).append(annotation)
-            case Opaque(dialect, {"function_call": called}) if dialect == NAME:
-                message["function_call"] = called
-            case _:
-                losses.part("content", part)
-    if words:
-        message["content"] = "".join(words)
-    if out_of_place(reply.content):
-        losses.add("content", "order of parts")
+    message = _write_message(reply.content, losses)
     native = native_of(reply)
     if finish_of(native) != reply.finish:
         losses.add("finish", f"{reply.finish}, said as {native}")
@@ -114,7 +89,7 @@ def write_reply(reply: Reply) -> Written:
 
 def finish_of(native: object) -> Finish | None:
     """The hub's word for a finish_reason; UNKNOWN for one nobody documented, None for none."""
-    return FINISHES.get(native, Finish.UNKNOWN) if isinstance(native, str) and native else None
+    return FINISHES.get(native, _UNKNOWN) if isinstance(native, str) and native else None
 
 
 def native_of(reply: Reply) -> str | None:
@@ -137,9 +112,43 @@ def effort_of(said: Object) -> str | None:
 
 
 def _told(name: str, said: Object, known: frozenset[str]) -> Object:
-    """The fields of `said` that are not `known` and say something, `under` its name."""
-    found = {key: value for key, value in said.items() if value is not None and key not in known}
-    return under(name, found) if found else found
+    """The fields of `said` that are not `known` and say something, as `under` names them."""
+    found: Object = {}
+    for key, value in said.items():
+        if value is not None and key not in known:
+            found[f"{name}.{key}"] = value  # a comprehension costs more than all else here
+    return found
+
+
+def _write_message(parts: Sequence[Part], losses: Losses) -> Object:
+    message: Object = {"role": "assistant", "content": None, "refusal": None}
+    words: list[str] = []
+    for part in parts:
+        match part:
+            case Text(text, extra):
+                words.append(text)
+                losses.unsaid("content", extra)
+            case Refusal(text, extra):
+                message["refusal"] = (message["refusal"] or "") + text
+                losses.unsaid("content", extra)
+            case Thought(text, signature, redacted, extra):
+                losses.unsaid("thinking", extra)
+                message["reasoning_content"] = message.get("reasoning_content", "") + text
+                if redacted or signature:  # chat has no word for it
+                    losses.add("thinking", "signature")
+            case ToolCall() | Opaque() if isinstance(part, ToolCall) or is_call(part):
+                message.setdefault("tool_calls", []).append(write_call(part, losses))
+            case Opaque(dialect, {"annotation": annotation}) if dialect == NAME:
+                message.setdefault("annotations", []).append(annotation)
+            case Opaque(dialect, {"function_call": called}) if dialect == NAME:
+                message["function_call"] = called
+            case _:
+                losses.part("content", part)
+    if words:
+        message["content"] = "".join(words)
+    if out_of_place(parts):
+        losses.add("content", "order of parts")
+    return message
 
 
 def _read_message(message: Object) -> tuple[Part, ...]:

@@ -4,7 +4,7 @@ An assistant message has a place for each kind: reasoning, words, a refusal, cal
 this one, and that is a loss.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from llm_canaries.wire.json import Object
 from llm_canaries.wire.loss import Losses
@@ -45,29 +45,34 @@ def write_turns(turns: Sequence[Message], profile: Profile, losses: Losses) -> l
 
 def out_of_place(parts: Sequence[Part]) -> bool:
     """Whether `parts` stand in another order than chat's: reasoning, words, a refusal, calls."""
-    if len(parts) < 2:
-        return False
-    places = [place for part in parts if (place := _PLACES.get(type(part)) or _place(part)) is not None]
-    return places != sorted(places)
+    last = 0
+    for part in parts:
+        place = _PLACES.get(type(part)) or _place(part)
+        if 0 < place < last:
+            return True
+        last = place or last
+    return False
 
 
 def _has_words(parts: Sequence[Part]) -> bool:
     return any(isinstance(part, Text) for part in parts)
 
 
-def _place(part: Part) -> int | None:
+def _place(part: Part) -> int:
     """The place of an opaque call; what stands beside an answer has none."""
-    return _PLACES[ToolCall] if isinstance(part, Opaque) and is_call(part) else None
+    return _PLACES[ToolCall] if isinstance(part, Opaque) and is_call(part) else 0
 
 
 def _write(message: Message, losses: Losses) -> Object | None:
     first = message.content[0] if message.content else None
     if isinstance(first, Opaque) and first.dialect == NAME and len(message.content) == 1 and "role" in first.block:
         return dict(first.block)
-    content, extra = write_content(message.content, message.role, losses), losses.extra(message.role, message.extra)
+    content = write_content(message.content, message.role, losses)
+    extra = losses.extra(message.role, message.extra) if message.extra else None
     if not content and not losses.same and not any(isinstance(part, Text) for part in message.content):
         return None
-    return {"role": message.role, "content": content} | extra
+    said: Object = {"role": message.role, "content": content}
+    return said | extra if extra else said
 
 
 def _write_assistant(message: Message, losses: Losses) -> Object | None:
@@ -94,25 +99,28 @@ def _write_assistant(message: Message, losses: Losses) -> Object | None:
                 words.append(part)
                 part = Text("") if isinstance(part, Refusal) else part  # chat's own client said it among the words
         spoken.append(part)
-    content = write_content(tuple(words), "assistant", losses)
+    content = write_content(words, "assistant", losses)
     if content or _has_words(words):
         said["content"] = content
     if out_of_place(spoken):
         losses.add("assistant", "order of parts")
     if len(said) == 2 and said["content"] is None and not losses.same:
         return None
-    return said | losses.extra("assistant", message.extra)
+    return said | losses.extra("assistant", message.extra) if message.extra else said
 
 
-def _write_results(message: Message, profile: Profile, losses: Losses) -> Iterator[Object]:
+def _write_results(message: Message, profile: Profile, losses: Losses) -> list[Object]:
     """Every tool message of a run, then one user message with what the tool role cannot hold."""
+    messages: list[Object] = []
     hoisted: list[Part] = []
     for result in message.content:
         if not isinstance(result, ToolResult):
             losses.part("tool", result)
             continue
-        pictures = [] if profile.tool_images else [p for p in result.content if isinstance(p, _PICTURES)]
-        kept = tuple([p for p in result.content if not isinstance(p, _PICTURES)]) if pictures else result.content
+        kept: list[Part] = []
+        pictures: list[Part] = []
+        for part in result.content:
+            (pictures if isinstance(part, _PICTURES) and not profile.tool_images else kept).append(part)
         if result.is_error:
             losses.add(f"tool result {result.id}", "is_error")
         if pictures:
@@ -121,6 +129,7 @@ def _write_results(message: Message, profile: Profile, losses: Losses) -> Iterat
             label = [Text(f"Returned by tool call {result.id}:")] if len(message.content) > 1 else []
             hoisted += [*label, *pictures]
         said: Object = {"role": "tool", "tool_call_id": result.id, "content": write_content(kept, "tool", losses)}
-        yield said | losses.extra("tool result", result.extra)
-    if hoisted and (content := write_content(tuple(hoisted), "user", losses)):
-        yield {"role": "user", "content": content}
+        messages.append(said | losses.extra("tool result", result.extra) if result.extra else said)
+    if hoisted and (content := write_content(hoisted, "user", losses)):
+        messages.append({"role": "user", "content": content})
+    return messages

@@ -1,12 +1,12 @@
 """Responses requests, both ways (protocols.md A2)."""
 
-from typing import Any
 
 from llm_canaries.wire.exchange import Request
 from llm_canaries.wire.json import (
     Object,
     WireError,
     decode_object,
+    each,
     encode,
     kind,
     mapping,
@@ -48,7 +48,7 @@ def read_ask(body: bytes) -> Ask:
         max_tokens=take_count(said, "max_output_tokens"),
         temperature=take_number(said, "temperature"),
         top_p=take_number(said, "top_p"),
-        tools=tuple(_read_tool(tool, f"tools[{at}]") for at, tool in enumerate(take(said, "tools", list) or ())),
+        tools=tuple(each("tools", take(said, "tools", list) or [], _read_tool)),
         tool_choice=_read_choice(said),
         parallel_tool_calls=take(said, "parallel_tool_calls", bool),
         thinking=_read_thinking(said),
@@ -132,14 +132,13 @@ def _write_cap(cap: int, losses: Losses) -> int:
     return LEAST_CAP
 
 
-def _read_tool(tool: Any, where: str) -> Tool | Opaque:
-    want(isinstance(tool, dict), f"{where}: expected an object, got {kind(tool)}")
+def _read_tool(tool: Object) -> Tool | Opaque:
     if tool.get("type") != "function":
         return Opaque(NAME, tool)
-    name, description = take(tool, "name", str, f"{where}."), take(tool, "description", str, f"{where}.")
-    want(bool(name), f"{where}.name: expected a non-empty string")
+    name, description = take(tool, "name", str, "."), take(tool, "description", str, ".")
+    want(bool(name), ".name: expected a non-empty string")
     del tool["type"]
-    return Tool(name or "", description, take(tool, "parameters", dict, f"{where}."), tool)
+    return Tool(name or "", description, take(tool, "parameters", dict, "."), tool)
 
 
 def _write_tool(tool: Tool | Opaque, losses: Losses) -> Extra | None:

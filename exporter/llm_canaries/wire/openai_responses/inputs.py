@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from llm_canaries.wire.json import Object, WireError, fits, kind, string, want
+from llm_canaries.wire.json import Object, WireError, each, fits, kind, string, want
 from llm_canaries.wire.loss import Losses
 from llm_canaries.wire.message import Extra, Message, Thought, ToolResult
 from llm_canaries.wire.openai_responses.items import read_item, write_items
@@ -27,9 +27,7 @@ _ROLES = ("user", "system", "developer")
 def read_input(said: list[Any]) -> tuple[Message, ...]:
     """Items as turns: what the model made in a row is one turn, and so are results in a row. Raises WireError."""
     turns: list[Message] = []
-    for at, item in enumerate(said):
-        want(isinstance(item, dict), f"input[{at}]: expected an object, got {kind(item)}")
-        turn = _read_turn(item, f"input[{at}]")
+    for turn in each("input", said, _read_turn):
         if turns and turn.role in ("assistant", "tool") and turns[-1].role == turn.role:
             turns[-1] = Message(turn.role, turns[-1].content + turn.content)
         else:
@@ -46,27 +44,27 @@ def write_input(turns: Sequence[Message], losses: Losses) -> list[Object]:
     return said
 
 
-def _read_turn(item: Object, where: str) -> Message:
+def _read_turn(item: Object) -> Message:
     role, type = item.get("role"), item.get("type") or "message"
     if type == "message" and role in _ROLES:
         extra = without(item, "type", "role", "content")
         named: Extra = {"role": "developer"} if role == "developer" else {}
-        content = read_content(item.get("content"), f"{where}.content")
+        content = read_content(item.get("content"), ".content")
         return Message("user" if role == "user" else "system", content, {**named, **extra})
     if type == "function_call_output" and fits(item, str, "call_id"):
-        return Message("tool", (_read_result(item, where),))
+        return Message("tool", (_read_result(item),))
     if type == "message" and role == "assistant":
         said = item.get("content")
-        want(isinstance(said, str | list | None), f"{where}.content: expected a string or an array, got {kind(said)}")
+        want(isinstance(said, str | list | None), f".content: expected a string or an array, got {kind(said)}")
     elif not isinstance(item.get("type"), str):
-        raise WireError(f"{where}: expected a type, or a role of user, assistant, system or developer")
+        raise WireError(": expected a type, or a role of user, assistant, system or developer")
     return Message("assistant", read_item(item))
 
 
-def _read_result(item: Object, where: str) -> ToolResult:
+def _read_result(item: Object) -> ToolResult:
     output = item.get("output")
     parts = read_stringified(output)
-    content = read_content(output if parts is None else parts, f"{where}.output")
+    content = read_content(output if parts is None else parts, ".output")
     extra = without(item, "type", "call_id", "output") | ({} if parts is None else {STRINGIFIED: None})
     return ToolResult(string(item.get("call_id")), content, extra=extra)
 
