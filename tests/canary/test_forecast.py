@@ -1,7 +1,9 @@
 """Covers canary/forecast.py: a day in advance, held against days that were played run by run."""
 
 import math
+import random
 
+import msgspec
 import pytest
 from budget_days import Simulated, crowd, demand
 from msgspec.structs import replace
@@ -9,16 +11,55 @@ from plays import case
 
 from llm_canaries.canary.budget import DAY, NANO, Caps
 from llm_canaries.canary.canary import Priority
-from llm_canaries.canary.forecast import Load, load_of, outlooks
+from llm_canaries.canary.forecast import Load, cost_of, load_of, outlooks
 from llm_canaries.canary.scenarios.known_good import SCENARIO
+from llm_canaries.canary.scenarios.table import SCENARIOS
+from llm_canaries.service.mutants.answerer import Answerer
+from llm_canaries.service.mutants.habits import HABITS, temper
+from llm_canaries.wire.exchange import Both, Send
+from llm_canaries.wire.message import Ask
+from llm_canaries.wire.profile import ModelFacts
 
+PARAMS = {  # what people's own cannot do without
+    "completion": {"prompt": "hi", "contains": ["1"]},
+    "http": {"get": "/v1/models"},
+}
 HIGH, NORMAL, LOW = Priority.HIGH, Priority.NORMAL, Priority.LOW
 
 
 def test_a_load_is_runs_times_cost():
     its = replace(case(SCENARIO), every=600.0)
-    assert load_of(its, SCENARIO, 0.01) == Load(144, 144 * 60, pytest.approx(1.44))
-    assert load_of(its, SCENARIO, None).dollars == 0
+    cost = cost_of(its, SCENARIO)
+    assert load_of(its, cost, 0.01) == Load(144, 144 * 60, pytest.approx(1.44))
+    assert load_of(its, cost, None).dollars == 0
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_no_ask_may_take_more_than_the_most_that_is_forecast(name):
+    """Held against the caps of the asks that a healthy run really sends; people's own body names its own."""
+    its = case(SCENARIOS[name], params=msgspec.convert(PARAMS.get(name, {}), SCENARIOS[name].params))
+    cost, sent = cost_of(its, SCENARIOS[name]), []
+    draw = random.Random(7).randrange
+    answerer = Answerer(temper(HABITS[1], draw), draw, 0.0)
+    running = SCENARIOS[name].play(its, its.params, draw, None)
+    try:
+        step = next(running)
+        while True:
+            sent += step.steps if isinstance(step, Both) else [step]
+            step = running.send(answerer.answer(step))
+    except StopIteration:
+        pass
+    caps = [each.ask.max_tokens or 0 for each in sent if isinstance(each, Send) and isinstance(each.ask, Ask)]
+    scripted = any(isinstance(each, Send) and each.script is not None for each in sent)
+    assert sum(caps) <= cost.most.output_tokens or scripted
+    assert cost.most.output_tokens >= cost.output_tokens
+    assert len(sent) <= cost.requests
+
+
+def test_a_model_that_cannot_reason_takes_no_more_than_its_words():
+    its = case(SCENARIO)
+    assert cost_of(its, SCENARIO).most.output_tokens == 512
+    assert cost_of(replace(its, facts=ModelFacts(thinking=False)), SCENARIO).most.output_tokens == 20
 
 
 def day(caps, whole=Caps(), **loads):  # noqa: B008  # frozen

@@ -27,12 +27,14 @@ def test_what_a_day_costs_and_who_gives_way(tmp_path):
     done = check(tmp_path, TIGHT)
     assert done.returncode == 0, "a warning is no error"
     said = done.stdout.splitlines()
-    (home,) = (line for line in said if line.startswith("home: at most"))
-    assert home.endswith("capped at 10,000 requests, 40,000 tokens.")
+    (home,) = (line for line in said if line.startswith("home: "))
+    tokens, most = (float(each.replace(",", "")) for each in re.findall(r"([\d,]+) tokens and \$", home))
+    assert most > 3 * tokens, "a reasoning model may take 512 tokens to say six digits"
+    assert home.endswith("where reasoning takes every answer to its limit; capped at 10,000 requests, 40,000 tokens.")
     (warned,) = (line for line in said if line.startswith("warning: home: if it comes to that, "))
     assert re.search(r"the tokens are spent at \d\d:\d\d UTC; low-priority canaries will stretch from \d\d:", warned)
     assert "warning: home: no price for model no-such-model: its dollars are not counted; set `prices`" in said
-    assert any(re.fullmatch(r"all gateways: at most .*; capped at \$0\.01\.", line) for line in said)
+    assert any(re.fullmatch(r"all gateways: .* a day, at most .*; capped at \$0\.01\.", line) for line in said)
     whole = "warning: all gateways: if it comes to that, the dollars are spent at "
     assert any(line.startswith(whole) for line in said)
     (never,) = (line for line in said if "never runs" in line)
@@ -42,6 +44,12 @@ def test_what_a_day_costs_and_who_gives_way(tmp_path):
 def test_with_enough_there_is_no_warning(tmp_path):
     done = check(tmp_path, TIGHT.replace("40000", "4000000").replace("100}", "100000}").replace("0.01", "100"))
     assert [line for line in done.stdout.splitlines() if "pace" in line or "never" in line] == []
+
+
+def test_a_cap_that_reasoning_alone_comes_to(tmp_path):
+    done = check(tmp_path, TIGHT.replace("40000", "400000").replace("0.01", "100"))
+    (warned,) = (line for line in done.stdout.splitlines() if line.startswith("warning: home: where reasoning takes "))
+    assert re.search(r"every answer to its limit, the tokens are spent at \d\d:\d\d UTC$", warned)
 
 
 def test_rules_are_told_with_false_alarms_and_delays(tmp_path):
@@ -59,6 +67,8 @@ def test_the_same_as_json(tmp_path):
     assert said.keys() == {"source", "cases", "canaries", "gateways", "total", "warnings", "rules"}
     home = said["gateways"]["home"]
     assert home["budget"] == {"requests": 10_000, "tokens": 40_000, "dollars": None}
+    assert home["most"].keys() == {"tokens", "dollars", "spent_at"}
+    assert home["most"]["tokens"] > home["tokens"] and home["most"]["spent_at"]["tokens"] < home["spent_at"]["tokens"]
     assert home["unpriced"] == ["no-such-model"]
     assert 0 < home["spent_at"]["tokens"] < 86400
     assert home["stretched_from"].keys() == {"low"}
@@ -77,6 +87,6 @@ def test_rule_files_that_cannot_be_loaded_are_problems_of_the_configuration(tmp_
 
 def test_the_built_in_mirror_is_free(tmp_path):
     done = canaries("check", cwd=tmp_path)
-    assert "embedded: at most" in done.stdout
+    assert re.search(r"embedded: [\d,]+ requests and [\d,]+ tokens a day", done.stdout)
     assert "at the built-in mirror: free." in done.stdout
     assert "warning" not in "".join(line for line in done.stdout.splitlines() if line.startswith("embedded"))

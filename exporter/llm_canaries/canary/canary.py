@@ -113,11 +113,21 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 
 class Cost(Struct, frozen=True):
-    """What one run asks of a gateway, at most, when it passes."""
+    """What one run asks of a gateway when it passes; `output_tokens` are those of answers without reasoning unasked.
+
+    `limit` is the most output that all its asks together allow, which a model that reasons by itself may use up; 0
+    where that is no more than `output_tokens`.
+    """
 
     requests: int
     input_tokens: int
     output_tokens: int
+    limit: int = 0
+
+    @property
+    def most(self) -> "Cost":
+        """The same where every answer is as long as it may be."""
+        return Cost(self.requests, self.input_tokens, max(self.output_tokens, self.limit))
 
 
 Ways = Literal["either", "both", "streamed", "whole"]

@@ -1,6 +1,7 @@
 """What a day of scheduled runs will come to, and who will give way when, before anything is sent.
 
-The day is played in minutes by the rule of budget.py, every canary spending evenly what its runs cost at most.
+The day is played in minutes by the rule of budget.py, every canary spending evenly what its runs cost: once as answers
+are without reasoning that nobody asked for, once with every answer as long as its limit allows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ KINDS = ("requests", "tokens", "dollars")
 
 
 class Load(Struct, frozen=True):
-    """What a day of some cases costs, at most, when nobody gives way."""
+    """What a day of some cases costs when nobody gives way."""
 
     requests: float = 0.0
     tokens: float = 0.0
@@ -55,16 +56,18 @@ class Outlook(Struct, frozen=True):
     stopped_at: float | None
 
 
-def load_of(case: Case, scenario: Scenario, dollars: float | None) -> Load:
-    """A day of `case`, a run of which costs `dollars`; None, an unknown price, counts none."""
-    cost, runs = cost_of(case, scenario), DAY / case.every
+def load_of(case: Case, cost: Cost, dollars: float | None) -> Load:
+    """A day of `case`, a run of which takes `cost` and `dollars`; None, an unknown price, counts none."""
+    runs = DAY / case.every
     return Load(runs * cost.requests, runs * (cost.input_tokens + cost.output_tokens), runs * (dollars or 0.0))
 
 
 def cost_of(case: Case, scenario: Scenario) -> Cost:
-    """What one run of `case` costs, at most, when it passes."""
-    cost, room = scenario.cost(case, case.params), suffix_budget(case)
-    return replace(cost, output_tokens=cost.output_tokens + room * cost.requests) if room else cost
+    """What one run of `case` costs when it passes; a model that reasons by itself may take up to the limit of it."""
+    cost, room = scenario.cost(case, case.params), suffix_budget(case) * scenario.cost(case, case.params).requests
+    if case.facts.thinking is False:
+        return replace(cost, limit=0)
+    return replace(cost, output_tokens=cost.output_tokens + room, limit=cost.limit + room) if room else cost
 
 
 def outlooks(

@@ -9,17 +9,17 @@ from msgspec import json
 from llm_canaries.canary.budget import NANO, Amount
 from llm_canaries.canary.canary import Case, Priority
 from llm_canaries.canary.explain import read_pages
-from llm_canaries.canary.forecast import Load, Outlook, load_of, outlooks
+from llm_canaries.canary.forecast import Load, Outlook, cost_of, load_of, outlooks
 from llm_canaries.canary.load import Wanted
 from llm_canaries.canary.scenarios.table import SCENARIOS
-from llm_canaries.cli.day_text import ahead, caps_text, load_text
+from llm_canaries.cli.day_text import ahead, day_text, load_text
 from llm_canaries.cli.estimates import rule_estimates, rule_lines
 from llm_canaries.cli.settings import chosen_cases, config_option, settings_or_exit, tell
 from llm_canaries.config.problems import ConfigError
 from llm_canaries.config.schema import Config
 from llm_canaries.proxy.price import Prices, prices_of
 from llm_canaries.service.rule_files import read_groups
-from llm_canaries.service.run_cost import dollars_of_run, least_of
+from llm_canaries.service.run_cost import dollars_of, dollars_of_run, least_of
 from llm_canaries.service.spending import caps_of
 
 
@@ -62,35 +62,56 @@ class Days:
         self.total: dict[str, Any] | None = None
 
     def json(self) -> dict[str, Any]:
-        """`gateways` by name and `total`: a day at most, caps, and when which of them are reached (seconds of it)."""
+        """`gateways` by name and `total`: a day, caps, and when which of them are reached (seconds of it).
+
+        `most` of each: the same where every answer is as long as its limit allows.
+        """
         return {"gateways": self.gateways, "total": self.total, "warnings": self.warnings}
 
 
 def forecast(config: Config, cases: Sequence[Case]) -> Days:
-    """What `canaries serve` will ask of each gateway in a day, at most, and what the budgets make of it."""
+    """What `canaries serve` will ask of each gateway in a day, and what the budgets make of it.
+
+    As answers are without reasoning that nobody asked for, and with every one as long as its limit allows.
+    """
     days, prices = Days(), prices_of(config.prices)
-    paid = {name: each for name, each in config.gateways.items() if each.url is not None or each.providers is not None}
-    loads: dict[str, dict[Priority, Load]] = {name: dict.fromkeys(Priority, Load()) for name in config.gateways}
-    for case in cases:
-        load = load_of(case, SCENARIOS[case.scenario], dollars_of_run(case, prices))
-        free = _looped(config, case)
-        loads[case.gateway][case.priority] += Load(requests=load.requests) if free else load
-    caps = {name: caps_of(each.budget) for name, each in paid.items()}
-    own, total = outlooks({name: loads[name] for name in paid}, caps, caps_of(config.budget))
+    paid = [name for name, each in config.gateways.items() if each.url is not None or each.providers is not None]
+    usual, most = (_loads(config, cases, prices, most=each) for each in (False, True))
+    caps = {name: caps_of(config.gateways[name].budget) for name in paid}
+    own, total = outlooks({name: usual[name] for name in paid}, caps, caps_of(config.budget))
+    own_most, total_most = outlooks({name: most[name] for name in paid}, caps, caps_of(config.budget))
     for name in config.gateways:
         if name not in own:
-            load = sum(loads[name].values(), Load())
-            days.told.append(f"{name}: at most {load_text(load, free=True)} a day, at the built-in mirror: free.")
+            load = sum(usual[name].values(), Load())
+            days.told.append(f"{name}: {load_text(load, free=True)} a day, at the built-in mirror: free.")
             days.gateways[name] = {"requests": load.requests, "tokens": load.tokens, "dollars": 0.0, "mirror": True}
             continue
         its = [case for case in cases if case.gateway == name and not _looped(config, case)]
-        _tell(name, own[name], its, prices, days)
+        _tell(name, own[name], own_most[name], its, prices, days)
     days.told += _twins(config, cases, prices)
     if len(paid) > 1 or config.budget != type(config.budget)():
-        days.total = _json(total)
-        days.told.append(f"all gateways: at most {load_text(total.load)} a day; {caps_text(total.caps)}.")
-        days.warnings += ahead("all gateways", total)
+        days.total = _json(total, total_most)
+        days.told.append(day_text("all gateways", total, total_most))
+        days.warnings += ahead("all gateways", total, total_most)
     return days
+
+
+Loads = dict[str, dict[Priority, Load]]
+
+
+def _loads(config: Config, cases: Sequence[Case], prices: Prices, *, most: bool) -> Loads:
+    """A day at each gateway by priority."""
+    loads: Loads = {name: dict.fromkeys(Priority, Load()) for name in config.gateways}
+    for case in cases:
+        load = _load(case, prices, most=most)
+        loads[case.gateway][case.priority] += Load(requests=load.requests) if _looped(config, case) else load
+    return loads
+
+
+def _load(case: Case, prices: Prices, *, most: bool) -> Load:
+    cost = cost_of(case, SCENARIOS[case.scenario])
+    cost = cost.most if most else cost
+    return load_of(case, cost, dollars_of(cost, case.model, prices))
 
 
 def _twins(config: Config, cases: Sequence[Case], prices: Prices) -> list[str]:
@@ -99,7 +120,7 @@ def _twins(config: Config, cases: Sequence[Case], prices: Prices) -> list[str]:
     for name, gateway in config.gateways.items():
         its = [case for case in cases if case.gateway == name and not _looped(config, case)]
         compared = [case for case in its if "direct" in SCENARIOS[case.scenario].compared]
-        loads = (load_of(case, SCENARIOS[case.scenario], dollars_of_run(case, prices)) for case in compared)
+        loads = (_load(case, prices, most=True) for case in compared)
         if gateway.twin is not None and compared:
             free = config.gateways[gateway.twin].providers is None
             more = load_text(sum(loads, Load()), free=free)
@@ -114,11 +135,11 @@ def _looped(config: Config, case: Case) -> bool:
     return loop is not None and case.model in loop.models
 
 
-def _tell(name: str, outlook: Outlook, cases: Sequence[Case], prices: Prices, days: Days) -> None:
+def _tell(name: str, outlook: Outlook, most: Outlook, cases: Sequence[Case], prices: Prices, days: Days) -> None:
     unpriced = list(dict.fromkeys(case.model for case in cases if dollars_of_run(case, prices) is None))
-    days.gateways[name] = _json(outlook) | {"mirror": False, "unpriced": unpriced}
-    days.told.append(f"{name}: at most {load_text(outlook.load)} a day; {caps_text(outlook.caps)}.")
-    days.warnings += ahead(name, outlook)
+    days.gateways[name] = _json(outlook, most) | {"mirror": False, "unpriced": unpriced}
+    days.told.append(day_text(name, outlook, most))
+    days.warnings += ahead(name, outlook, most)
     for model in unpriced:
         days.warnings.append(f"{name}: no price for model {model}: its dollars are not counted; set `prices`")
     never: dict[tuple[str, str], Amount] = {}
@@ -132,7 +153,7 @@ def _tell(name: str, outlook: Outlook, cases: Sequence[Case], prices: Prices, da
         days.warnings.append(f"{name}: {canary} for {model} never runs: a run may need {need}")
 
 
-def _json(outlook: Outlook) -> dict[str, Any]:
+def _json(outlook: Outlook, most: Outlook) -> dict[str, Any]:
     caps, load = outlook.caps, outlook.load
     return {
         "requests": load.requests,
@@ -146,4 +167,5 @@ def _json(outlook: Outlook) -> dict[str, Any]:
         "spent_at": dict(outlook.spent_at),
         "stretched_from": {priority.value: each.start for priority, each in outlook.stretched.items()},
         "stopped_at": outlook.stopped_at,
+        "most": {"tokens": most.load.tokens, "dollars": most.load.dollars, "spent_at": dict(most.spent_at)},
     }

@@ -62,7 +62,7 @@ def forecast(found: Sequence[Group], rules: Rules, *, attribution: bool) -> str:
     """What the gate will ask for: without failures, and at most; `attribution` asks whose fault those are."""
     clean = [max(group.clean(claim) for claim in group.claims) for group in found]
     least = _cost(found, [min(need, group.most) for need, group in zip(clean, found, strict=True)])
-    most = _cost(found, [group.most for group in found])
+    most = _cost(found, [group.most for group in found], longest=True)
     claims = " and ".join(claim.text for claim in rules.claims)
     count = f"{len(found)} group{'s' if len(found) != 1 else ''}"
     return (
@@ -105,13 +105,14 @@ def play_gate(settings: Settings, order: Order, rules: Rules, found: Sequence[Gr
     return ended, Gated(rules=rules, verdicts=verdicts), interrupted
 
 
-def _cost(found: Sequence[Group], runs: Sequence[int]) -> tuple[int, int]:
-    """Requests and tokens of so many runs of each group, if they pass."""
+def _cost(found: Sequence[Group], runs: Sequence[int], *, longest: bool = False) -> tuple[int, int]:
+    """Requests and tokens of so many runs of each group, if they pass; `longest`: answers as long as they may be."""
     requests = tokens = 0
     for group, count in zip(found, runs, strict=True):
         for place, case in enumerate(group.cases):
             times = count // len(group.cases) + (place < count % len(group.cases))
             cost = cost_of(case, SCENARIOS[case.scenario])
+            cost = cost.most if longest else cost
             requests += times * cost.requests
             tokens += times * (cost.input_tokens + cost.output_tokens)
     return requests, tokens

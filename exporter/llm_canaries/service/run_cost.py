@@ -14,10 +14,14 @@ from llm_canaries.wire.message import Usage
 
 
 def dollars_of_run(case: Case, prices: Prices) -> float | None:
-    """What one run of `case` costs, at most; asks are priced one by one, for long ones cost more a token."""
-    cost = cost_of(case, SCENARIOS[case.scenario])
+    """What one run of `case` costs when it passes."""
+    return dollars_of(cost_of(case, SCENARIOS[case.scenario]), case.model, prices)
+
+
+def dollars_of(cost: Cost, model: str, prices: Prices) -> float | None:
+    """What `cost` is worth at `model`; asks are priced one by one, for long ones cost more a token."""
     asks = max(1, cost.requests)
-    each = prices.dollars(case.model, Usage(input=cost.input_tokens // asks, output=cost.output_tokens // asks))
+    each = prices.dollars(model, Usage(input=cost.input_tokens // asks, output=cost.output_tokens // asks))
     return None if each is None else each * asks
 
 

@@ -112,7 +112,7 @@ def objection(case: Case) -> str:
 
 def cost(case: Case, params: Params) -> Cost:
     """One short ask."""
-    return Cost(requests=1, input_tokens=40, output_tokens=20)
+    return Cost(requests=1, input_tokens=40, output_tokens=20, limit=params.cap)
 
 
 SCENARIO = Scenario(

@@ -146,7 +146,7 @@ def _bare(name: str) -> str:
 
 def cost(case: Case, params: Params) -> Cost:
     """One page and one short ask."""
-    return Cost(requests=2, input_tokens=40, output_tokens=20)
+    return Cost(requests=2, input_tokens=40, output_tokens=20, limit=params.cap)
 
 
 # a refusal hides the model from everybody for 12 hours (cliproxyapi.md 4.5)

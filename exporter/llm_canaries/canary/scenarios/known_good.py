@@ -82,7 +82,7 @@ def _short(text: str) -> str:
 
 def cost(case: Case, params: Params) -> Cost:
     """One short ask."""
-    return Cost(requests=1, input_tokens=40, output_tokens=20)
+    return Cost(requests=1, input_tokens=40, output_tokens=20, limit=params.cap)
 
 
 SCENARIO = Scenario(name="known-good", reasons=Reason, params=Params, play=play, cost=cost)

@@ -153,7 +153,8 @@ def cost(case: Case, params: Params) -> Cost:
     keyed = "wrong_key" in params.companions and case.mirror == "built-in"
     texts = 1 + ("unknown_model" in params.companions) + keyed
     asks = images + texts
-    return Cost(requests=asks, input_tokens=40 * texts + 1200 * images, output_tokens=20 * asks)
+    read = 40 * texts + 1200 * images
+    return Cost(requests=asks, input_tokens=read, output_tokens=20 * asks, limit=asks * params.cap)
 
 
 # a control says something of its own gateway; and no provider is asked wrongly to find out more

@@ -190,10 +190,14 @@ def _words(finding: Finding) -> str:
 
 def cost(case: Case, params: Params) -> Cost:
     """The pages, a short ask, and for each flow what it takes; of two ways the first is enough when all is well."""
-    flows = {"tools": (3, 660, 180), "thinking": (1, 40, 2 * params.cap), "stream": (1, 60, 180)}
-    asks = [(len(params.health) + 2, 40, 20), *(flows[flow] for flow in params.flows)]
-    requests, tokens_in, tokens_out = (sum(column) for column in zip(*asks, strict=True))
-    return Cost(requests=requests, input_tokens=tokens_in, output_tokens=tokens_out)
+    flows = {
+        "tools": (3, 660, 180, 3 * tool_round_trip.Params().cap),
+        "thinking": (1, 40, 2 * params.cap, 4 * params.cap),
+        "stream": (1, 60, 180, stream_conformance.Params().cap),
+    }
+    asks = [(len(params.health) + 2, 40, 20, params.cap), *(flows[flow] for flow in params.flows)]
+    requests, tokens_in, tokens_out, limit = (sum(column) for column in zip(*asks, strict=True))
+    return Cost(requests=requests, input_tokens=tokens_in, output_tokens=tokens_out, limit=limit)
 
 
 SCENARIO = Scenario(

@@ -128,7 +128,7 @@ def objection(case: Case) -> str:
 
 def cost(case: Case, params: Params) -> Cost:
     """One short ask at the gateway, and one directly."""
-    return Cost(requests=2, input_tokens=80, output_tokens=40)
+    return Cost(requests=2, input_tokens=80, output_tokens=40, limit=2 * params.cap)
 
 
 SCENARIO = Scenario(

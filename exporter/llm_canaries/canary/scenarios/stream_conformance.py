@@ -110,7 +110,7 @@ def _ask(case: Case, params: Params, draw: Draw) -> Play[Exchange]:
 
 def cost(case: Case, params: Params) -> Cost:
     """One ask with an answer of sixty numbers."""
-    return Cost(requests=1, input_tokens=60, output_tokens=180)
+    return Cost(requests=1, input_tokens=60, output_tokens=180, limit=params.cap)
 
 
 SCENARIO = Scenario(name="stream-conformance", reasons=Reason, params=Params, play=play, cost=cost, ways="streamed")

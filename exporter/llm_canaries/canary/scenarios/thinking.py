@@ -114,7 +114,7 @@ def play(case: Case, params: Params, draw: Draw, memory: Memory | None) -> Play[
     arms: list[Arm] = []
     for name, control in controls(case, params):
         mark = nonce.mark(draw)
-        cap = params.chat_cap if control.budget is None else control.budget + params.room
+        cap = _cap(control, params)
         ask = text_ask(case, f"[{mark}] {prompt}", cap=cap, thinking=control)
         exchange = yield from send(sending(case, ask, mark))
         if exchange.fault is not None:
@@ -253,7 +253,13 @@ def cost(case: Case, params: Params) -> Cost:
         params.chat_cap // 2 if control.budget is None and name != "none" else control.budget or 0
         for name, control in arms
     )
-    return Cost(requests=len(arms), input_tokens=60 * len(arms), output_tokens=spent + 20 * len(arms))
+    limit = sum(_cap(control, params) for _, control in arms)
+    return Cost(len(arms), input_tokens=60 * len(arms), output_tokens=spent + 20 * len(arms), limit=limit)
+
+
+def _cap(control: Thinking, params: Params) -> int:
+    """The token limit of an ask: its budget and the room, or what is set for levels."""
+    return params.chat_cap if control.budget is None else control.budget + params.room
 
 
 SCENARIO = Scenario(

@@ -136,7 +136,7 @@ def objection(case: Case) -> str:
 
 def cost(case: Case, params: Params) -> Cost:
     """One ask with one image, or two: 49 to 1,100 tokens each by model (D3)."""
-    return Cost(requests=1, input_tokens=2300 if params.parallel else 1200, output_tokens=20)
+    return Cost(requests=1, input_tokens=2300 if params.parallel else 1200, output_tokens=20, limit=params.cap)
 
 
 SCENARIO = Scenario(

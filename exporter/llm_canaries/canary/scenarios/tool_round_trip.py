@@ -219,8 +219,8 @@ def _short(text: str) -> str:
 
 def cost(case: Case, params: Params) -> Cost:
     """Five asks with two tools each where calls are made one at a time, three of them answered with calls."""
-    requests = 5 if params.choices else 3
-    return Cost(requests=requests, input_tokens=220 * requests, output_tokens=60 * requests)
+    asks = 5 if params.choices else 3
+    return Cost(requests=asks, input_tokens=220 * asks, output_tokens=60 * asks, limit=asks * params.cap)
 
 
 SCENARIO = Scenario(name="tool-round-trip", reasons=Reason, params=Params, play=play, cost=cost)

@@ -155,7 +155,7 @@ def _counts(usage: Usage) -> str:
 
 def cost(case: Case, params: Params) -> Cost:
     """Two short asks."""
-    return Cost(requests=2, input_tokens=80, output_tokens=40)
+    return Cost(requests=2, input_tokens=80, output_tokens=40, limit=2 * params.cap)
 
 
 SCENARIO = Scenario(name="usage-parity", reasons=Reason, params=Params, play=play, cost=cost, ways="both")
