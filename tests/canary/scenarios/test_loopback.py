@@ -279,6 +279,16 @@ def test_calls_without_ids_are_told_apart_by_what_they_say():
     assert finding.detail.endswith(" → missing")
 
 
+def test_the_one_word_that_gemini_has_is_no_other_end_where_it_comes_before_the_calls():
+    """As in the first chunk of CLIProxyAPI's streams; that it comes too early is unlawful, and told as that."""
+
+    def early(reply: m.Reply) -> m.Reply:
+        return replace(reply, finish=m.Finish.STOP) if reply.finish is m.Finish.TOOL else reply
+
+    only = Params(asks=("plain",), replies=("calls", "no_arguments"), faults=())
+    assert play(replied(early), only, dialect="gemini")[0].outcome is Outcome.PASS
+
+
 def gemini_seen(by: Callable[[bytes], bytes]) -> Callable[[Send], Exchange]:
     """A gateway that sends a Gemini provider what `by` makes of our own request."""
 

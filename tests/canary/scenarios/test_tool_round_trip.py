@@ -4,10 +4,11 @@ import json
 import re
 
 import pytest
+from msgspec.structs import replace
 from plays import chat, error, play, prompt
 
 from llm_canaries.canary.scenarios.tool_round_trip import SCENARIO, Params
-from llm_canaries.wire.message import ToolCall, ToolResult
+from llm_canaries.wire.message import Finish, ToolCall, ToolResult
 
 CODE = re.compile(r"give (record_[ab]) the code (\d+)", re.IGNORECASE)
 
@@ -176,3 +177,16 @@ def test_calls_in_the_other_order_are_lawful():
 def test_words_beside_the_calls_are_lawful():
     finding, _ = play(SCENARIO, first(lambda step: called(step, asked_for(step), text="I will call both.")))
     assert finding.outcome == "pass"
+
+
+def test_a_stop_that_gemini_says_before_the_calls_is_still_its_word_for_calls():
+    """As the first chunk of CLIProxyAPI's streams does; that it came too early is for stream-conformance to say."""
+
+    def early(step):
+        exchange = good(step)
+        if exchange.reply.finish is not Finish.TOOL:
+            return exchange
+        reply = replace(exchange.reply, dialect="gemini", finish=Finish.STOP, finish_native="STOP")
+        return replace(exchange, reply=reply)
+
+    assert play(SCENARIO, early)[0].outcome == "pass"

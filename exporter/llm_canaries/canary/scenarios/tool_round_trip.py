@@ -107,7 +107,8 @@ def judge_calls(exchange: Exchange, codes: tuple[str, str]) -> Finding | None:
     for call in calls:
         if (finding := _arguments(call, codes[0] if call.name == _FIRST else codes[1])) is not None:
             return finding
-    if reply.finish is not Finish.TOOL:
+    early = reply.dialect == "gemini" and reply.finish_native == "STOP"  # its only word, said before the calls came
+    if reply.finish is not Finish.TOOL and not early:
         return _said(Reason.FINISH_NOT_TOOL, f"tools were called, and the finish reason is {reply.finish_native!r}")
     return None
 
