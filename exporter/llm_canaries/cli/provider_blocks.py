@@ -146,7 +146,8 @@ gateways:
             '  curl -H "Authorization: Bearer $ADMIN_TOKEN" --data @- $WORKER/admin/config\n'
             'curl -H "Authorization: Bearer $ADMIN_TOKEN" --data \'{"disabled":true}\' $WORKER/admin/anthropic-status\n'
             "In canaries.yml the gateway has `dialects: [anthropic_messages]`, and where clients need a token "
-            "`headers: {x-ccf-api-key: ${TOKEN}}`."
+            "`headers: {x-ccf-api-key: ${TOKEN}}`. Each ask writes to KV once, which Cloudflare's free plan allows "
+            "1,000 times a day for all Workers together, and then answers are 500: write `budget: {requests: 500}`."
         ),
         text="""\
 [{{
