@@ -8,7 +8,7 @@ from answers import ask, whole
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_canaries.proxy.peek import Asked, fault_of, peek_ask
+from llm_canaries.proxy.peek import LONGEST_ID, Asked, fault_of, peek_ask
 from llm_canaries.wire.dialects import DIALECTS
 from llm_canaries.wire.fault import FaultReason
 from llm_canaries.wire.json import WireError
@@ -32,6 +32,17 @@ BAD = [b"", b"[]", b"null", b"{", b'{"model":""}', b'{"model":null}', b'{"model"
 def test_no_ask(body: bytes) -> None:
     with pytest.raises(WireError):
         peek_ask("openai_chat", body, "/v1/chat/completions")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_model_id_has_an_end(dialect: str) -> None:
+    for length, named in ((LONGEST_ID, True), (LONGEST_ID + 1, False)):
+        request = DIALECTS[dialect].write_ask(ask(dialect, model="m" * length), Profile())
+        if named:
+            assert len(peek_ask(dialect, request.body, request.path).model) == length
+        else:
+            with pytest.raises(WireError, match="longer than 512 characters"):
+                peek_ask(dialect, request.body, request.path)
 
 
 def test_lenient_where_it_may_be() -> None:

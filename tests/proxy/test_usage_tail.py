@@ -126,3 +126,9 @@ said_usages = st.dictionaries(
 @given(said_usages)
 def test_the_short_way_reads_what_the_long_way_does(usage: dict[str, object]):
     assert found("openai_chat", json.dumps(chat("hi", usage)).encode()) == read_chat_usage(usage)
+
+
+@pytest.mark.parametrize("count", [-1, 2**63 - 1, 2**63, 10**30])
+def test_no_count_is_larger_than_a_count_can_be(count: int):
+    said = CHAT_USAGE | {"prompt_tokens": count}
+    assert found("openai_chat", json.dumps(chat("hi", said)).encode()) == read_chat_usage(said)

@@ -18,6 +18,8 @@ from llm_canaries.wire.fault_reading import read_fault
 from llm_canaries.wire.headers import Headers
 from llm_canaries.wire.json import WireError
 
+LONGEST_ID = 512  # characters of a model id
+
 _NONE = Raw(b"")
 _GEMINI = re.compile(r"/models/(?P<model>.+):(?P<verb>\w+)")
 
@@ -55,14 +57,21 @@ def peek_ask(dialect: str, body: bytes, path: str) -> Asked:
         match = _GEMINI.search(path)
         if match is None:
             raise WireError("path: expected …/models/MODEL:METHOD")
-        return Asked(unquote(match["model"]), match["verb"].startswith("stream"))
+        return Asked(_named(unquote(match["model"])), match["verb"].startswith("stream"))
     try:
         said = _ASK.decode(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise WireError(f"not an ask: {error}") from None
-    if not said.model:
+    return Asked(_named(said.model), said.stream is True)
+
+
+def _named(model: str) -> str:
+    """The id of a model; it is kept beside routes and counts, so a stranger does not choose how much that is."""
+    if not model:
         raise WireError("model: expected, and not empty")
-    return Asked(said.model, said.stream is True)
+    if len(model) > LONGEST_ID:
+        raise WireError(f"model: longer than {LONGEST_ID} characters")
+    return model
 
 
 def fault_of(

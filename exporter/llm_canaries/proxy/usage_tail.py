@@ -35,7 +35,7 @@ _NAMED = re.compile(rb'"usage(?:Metadata)?"\s*:\s*(?=\{)')
 
 
 _NONE = msgspec.Raw(b"")
-_Natural = Annotated[int, msgspec.Meta(ge=0)]
+_Natural = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]  # as the full reader has it
 
 
 class _Inner(Struct):
