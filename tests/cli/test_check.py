@@ -43,7 +43,7 @@ def test_what_a_day_costs_and_who_gives_way(tmp_path):
 
 def test_with_enough_there_is_no_warning(tmp_path):
     done = check(tmp_path, TIGHT.replace("40000", "4000000").replace("100}", "100000}").replace("0.01", "100"))
-    assert [line for line in done.stdout.splitlines() if "pace" in line or "never" in line] == []
+    assert [line for line in done.stdout.splitlines() if "comes to that" in line or "never" in line] == []
 
 
 def test_a_cap_that_reasoning_alone_comes_to(tmp_path):
@@ -90,3 +90,15 @@ def test_the_built_in_mirror_is_free(tmp_path):
     assert re.search(r"embedded: [\d,]+ requests and [\d,]+ tokens a day", done.stdout)
     assert "at the built-in mirror: free." in done.stdout
     assert "warning" not in "".join(line for line in done.stdout.splitlines() if line.startswith("embedded"))
+
+
+def test_a_threshold_that_no_rule_reads_is_warned_of(tmp_path):
+    config = (
+        "gateways: {home: {kind: openai-compatible, url: 'http://127.0.0.1:9', models: [m], dialects: [openai_chat]}}\n"
+        "canaries: [{use: known-good, thresholds: {error_rate: {warning: 2%}, error_ratio: {warning: 3%}}}]\n"
+    )
+    done = check(tmp_path, config)
+    assert done.returncode == 0
+    (warned,) = (line for line in done.stdout.splitlines() if "threshold" in line)
+    assert "known-good: no rule reads its threshold `error_rate`; did you mean `error_ratio`?" in warned
+    assert "threshold" not in check(tmp_path, config + "rules: {evaluate: false}\n").stdout, "others may read it"

@@ -1,6 +1,6 @@
 """`canaries check`: is the configuration sound, what will a day of it cost, and how soon will its rules notice."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
@@ -15,9 +15,11 @@ from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.cli.day_text import ahead, day_text, load_text
 from llm_canaries.cli.estimates import rule_estimates, rule_lines
 from llm_canaries.cli.settings import chosen_cases, config_option, settings_or_exit, tell
-from llm_canaries.config.problems import ConfigError
+from llm_canaries.config.problems import ConfigError, allowed
 from llm_canaries.config.schema import Config
 from llm_canaries.proxy.price import Prices, prices_of
+from llm_canaries.rules.families import values_read
+from llm_canaries.rules.group import RuleGroup
 from llm_canaries.service.rule_files import read_groups
 from llm_canaries.service.run_cost import dollars_of, dollars_of_run, least_of
 from llm_canaries.service.spending import caps_of
@@ -40,6 +42,7 @@ def command(config: str | None, as_json: bool) -> None:
     except ConfigError as error:
         tell(error.problems)
     days, rules = forecast(settings.config, cases), rule_estimates(groups, cases)
+    days.warnings += unread(settings.config, groups)
     if as_json:
         said = {"source": source, "cases": len(cases), "canaries": canaries} | days.json() | {"rules": rules}
         click.echo(json.encode(said).decode())
@@ -50,6 +53,17 @@ def command(config: str | None, as_json: bool) -> None:
     for line in (*days.told, *warnings, *rule_lines(rules)):
         click.echo(line)
     click.echo(f"Shipped: {len(settings.binding.definitions)} definitions, {len(read_pages())} reasons explained.")
+
+
+def unread(config: Config, groups: Sequence[RuleGroup]) -> Iterator[str]:
+    """Thresholds of a canary that no rule asks about; a Prometheus elsewhere may have rules of its own."""
+    read = values_read(groups, "llm_canary_threshold", "kind")
+    if not config.rules.evaluate or read is None:
+        return
+    for canary in config.canaries or ():
+        for kind in canary.thresholds:
+            if kind not in read:
+                yield f"{canary.name or canary.use}: no rule reads its threshold `{kind}`; {allowed(kind, read)}"
 
 
 class Days:

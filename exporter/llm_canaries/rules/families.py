@@ -37,6 +37,18 @@ def strangers(
     ]
 
 
+def values_read(groups: Sequence[RuleGroup], family: str, label: str) -> frozenset[str] | None:
+    """The values of `label` by which rules select `family`; None where one of them may mean any."""
+    found = set[str]()
+    for matchers in (each for group in groups for rule in group.rules for each in selectors(rule.plan)):
+        if _name(matchers) == family:
+            own = [each for each in matchers if each.name == label]
+            if not own or any(each.operator != "=" for each in own):
+                return None
+            found |= {each.value for each in own}
+    return frozenset(found)
+
+
 def _told(
     rule: Rule, known: Mapping[str, Sequence[str]], unfilled: Mapping[str, str], anything: Collection[str]
 ) -> Iterator[str]:
