@@ -124,7 +124,7 @@ def test_a_block_can_be_pasted_and_says_what_to_write_beside_it(name):
     said = yaml.safe_load(body)
     assert BLOCKS[name].upstream in json.dumps(said)
     at = next(at for at, line in enumerate(comments) if line.endswith("And in canaries.yml:"))
-    beside = yaml.safe_load("\n".join(line.removeprefix("#").removeprefix("//") for line in comments[at + 1 :]))
+    beside = yaml.safe_load("\n".join(line.partition(" ")[2] for line in comments[at + 1 :]))
     loop = beside["gateways"]["NAME"]["loopback"]
     assert (loop["model"], loop["upstream"]) == (BLOCKS[name].loopback, BLOCKS[name].upstream)
     assert loop.get("doors", {}) == BLOCKS[name].doors

@@ -125,9 +125,15 @@ def _cells(
                     deployed=config.kind in binding.deployed,
                     twin="" if looped else config.twin or "",
                     mirror=_mirror(config, model.id),
-                    every=canary.every or definition.every,
+                    every=canary.every or _every(definition, loop),
                     thresholds={**definition.thresholds, **canary.thresholds},
                 )
+
+
+def _every(definition: Definition, loop: LoopbackConfig | None) -> float:
+    """Seconds between two runs where the canary says none: the doors to our mirror share what one door would take."""
+    looped = "loopback" in SCENARIOS[definition.scenario].needs
+    return definition.every * len(loop.models) if loop is not None and looped else definition.every
 
 
 def _priority(canary: CanaryConfig, definition: Definition) -> Priority:

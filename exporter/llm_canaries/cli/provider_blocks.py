@@ -170,14 +170,14 @@ def printed(name: str, url: str) -> str:
         *(line for paragraph in block.paste.splitlines() for line in wrap(paragraph, 110)),
         "",
         "And in canaries.yml:",
-        "  gateways:",
-        "    NAME:",
-        "      loopback:",
-        f"        model: \"{block.loopback}\"",
-        f"        upstream: {block.upstream}",
-        *(["        doors:"] if block.doors else []),
-        *(f"          {dialect}: {model}" for dialect, model in block.doors.items()),
-        f"  mirror: {{url: \"{url}\", key: \"${{MIRROR_KEY}}\"}}   # or `listen:` in place of `url:`",
+        "gateways:",
+        "  NAME:",
+        "    loopback:",
+        f"      model: \"{block.loopback}\"",
+        f"      upstream: {block.upstream}",
+        *(["      doors:"] if block.doors else []),
+        *(f"        {dialect}: {model}" for dialect, model in block.doors.items()),
+        f"mirror: {{url: \"{url}\", key: \"${{MIRROR_KEY}}\"}}   # or `listen:` in place of `url:`",
     ]
     head = "".join(f"{block.comment} {line}".rstrip() + "\n" for line in notes)
     return head + block.text.format(url=url)

@@ -622,6 +622,11 @@ def test_every_door_is_tried_in_every_dialect():
         for model in ("loop/chat", "loop/gemini")
         for dialect in ("openai_chat", "gemini")
     }
+    assert {each.every for each in found} == {2 * 3600.0}, "two doors ask no more in a day than one"
+    asked = text + "canaries: [{use: loopback, every: 1h}, {use: known-good}]"
+    config = load(asked, known(definitions), file="t", environ={"KEY": KEY}, read_file=str)
+    found = cases(config, read_settings(None, {}).binding, Wanted())
+    assert {(each.canary, each.every) for each in found} == {("loopback", 3600.0), ("known-good", 600.0)}
 
 
 def test_the_embedded_default_has_one_by_nature():
