@@ -57,6 +57,7 @@ def check_config(data: Data, known: Known, problems: Problems) -> None:
     check_connectivity(data, problems)
     canaries = data.get("canaries")
     names: dict[tuple[str, str], int] = {}
+    levels: dict[str, tuple[object, int]] = {}
     for index, canary in enumerate(canaries if isinstance(canaries, list) else ()):
         if isinstance(canary, dict):
             path: Path = ("canaries", index)
@@ -66,6 +67,7 @@ def check_config(data: Data, known: Known, problems: Problems) -> None:
             _check_models(canary, path, gateways, problems)
             _check_name(canary, path, gateways, names, problems)
             check_thresholds(canary, path, problems)
+            _check_levels(canary, path, levels, problems)
             _check_canary_params(canary, path, known, problems)
             _check_looped(canary, path, gateways, known, problems)
 
@@ -198,6 +200,17 @@ def _check_name(
         problems.add(place, problems.told(place, message))
     for gateway in chosen:
         names.setdefault((gateway, name), problems.line(place))
+
+
+def _check_levels(canary: Data, path: Path, levels: dict[str, tuple[object, int]], problems: Problems) -> None:
+    """Rules know thresholds by the name of their canary, so two canaries of one name have the same."""
+    name, own, place = canary.get("name", canary.get("use")), canary.get("thresholds", {}), (*path, "thresholds")
+    if not isinstance(name, str) or problems.spoiled(place):
+        return
+    others, line = levels.setdefault(name, (own, problems.line(place)))
+    if own != others:
+        message = f"{quoted(name)} has other thresholds on line {line}, and rules know them by the canary's name"
+        problems.add(place, problems.told(place, f"{message}; write another `name`, or the same thresholds"))
 
 
 def _check_looped(canary: Data, path: Path, gateways: Data, known: Known, problems: Problems) -> None:

@@ -33,9 +33,11 @@ class Recorder:
         self._board = board
         self._started = started
         self.prices = Prices()
+        self._levels: frozenset[tuple[str, str, str]] = frozenset()
 
     def introduce(self, cases: Iterable[Case]) -> None:
-        """Zeros for the counters of every case, before its first run; intervals and thresholds."""
+        """Zeros for the counters of every case there is, before its first run; intervals and thresholds."""
+        levels: dict[tuple[str, str, str], float] = {}
         for case in cases:
             labels = case_labels(case)
             for outcome in Outcome:
@@ -56,9 +58,12 @@ class Recorder:
                 slot = self._board.slot(f"llm_canary_{family}_timestamp_seconds", **labels)
                 if self._board.get(slot) is None:
                     self._board.set(slot, self._started)
-            for kind, levels in case.thresholds.items():
-                for severity, value in levels.items():
-                    self._set("llm_canary_threshold", value, canary=case.canary, kind=kind, severity=severity)
+            for kind, own in case.thresholds.items():
+                levels |= {(case.canary, kind, severity): value for severity, value in own.items()}
+        for canary, kind, severity in self._levels | levels.keys():
+            value = levels.get((canary, kind, severity))
+            self._maybe("llm_canary_threshold", value, canary=canary, kind=kind, severity=severity)
+        self._levels = frozenset(levels)
 
     def forget(self, case: Case) -> None:
         """Takes every series of a removed case off the board."""
