@@ -56,7 +56,6 @@ def test_keys_of_some_rows_are_what_a_plain_look_finds(labels, names, data):
     some = frame.take(np.array(chosen, dtype=np.intp))
     expected = [tuple(labels[row].get(name, "") for name in names) for row in chosen]
     assert some.keys(names) == expected
-    assert some.key_set(names) == frozenset(expected)
 
 
 @given(Rows, st.sampled_from(["=", "!=", "=~", "!~"]), st.sampled_from(["", "1", "x|2", ".+", "1.*"]))

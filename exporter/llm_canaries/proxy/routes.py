@@ -102,11 +102,6 @@ def find(providers: Sequence[Provider], model: str, pinned: str | None = None) -
     return Found(routes(providers, bare, pinned), thinking)
 
 
-def find_route(providers: Sequence[Provider], model: str) -> Route | None:
-    """The first route for `model`; None when nobody serves it."""
-    return next(iter(routes(providers, model)), None)
-
-
 def exposed(provider: Provider, listed: Sequence[str]) -> list[str]:
     """The ids under which the core offers what `provider` lists: aliases too, prefixed where it has a prefix."""
     own = [model for model in listed if provider.shows(model)]

@@ -50,10 +50,6 @@ class Frame:
         ids, keys = self.keyed(names)
         return [keys.texts[number] for number in ids.tolist()]
 
-    def key_set(self, names: Key) -> frozenset[Key]:
-        """The distinct `keys`."""
-        return frozenset(self.keys(names))
-
     def column(self, name: str) -> Column:
         """One label of every row."""
         column = self.table.column(name)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import re2  # type: ignore[import-untyped]
 
 from llm_canaries.rules.matcher import compiled
 from llm_canaries.rules.promql.problem import EvaluationError
@@ -54,15 +53,6 @@ def expanded(template: str, found: Any) -> str:
         return (found.group(name) or "") if name in found.re.groupindex else ""
 
     return _PLACE.sub(fill, template)
-
-
-def pattern_of(text: str) -> str | None:
-    """What is wrong with the pattern of `label_replace`."""
-    try:
-        compiled(text)
-    except re2.error as error:
-        return str(error)
-    return None
 
 
 def _relabelled(vector: Vector, what: tuple[str, ...], target: str, column: Callable[[Table], Column]) -> Vector:

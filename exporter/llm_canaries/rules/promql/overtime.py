@@ -1,6 +1,5 @@
 """Functions over the samples of a range that count, sum, compare and rank them."""
 
-from collections.abc import Callable
 
 import numpy as np
 
@@ -102,6 +101,3 @@ def _steps(samples: Samples, found: Mask) -> Result:
 def _padded(samples: Samples) -> Floats:
     """The samples with zeros below them."""
     return samples.values if samples.full else np.where(samples.inside, samples.values, 0.0)
-
-
-Ranged = Callable[..., Result]
