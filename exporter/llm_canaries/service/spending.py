@@ -55,7 +55,7 @@ class Spending:
         """Holds what today's budget is too small for already: an alert about it is not over with a restart."""
         for key, case in cases.items():
             loop = loops(config.gateways[case.gateway])
-            if case.gateway not in self._meter.caps or (loop is not None and loop.model == case.model):
+            if case.gateway not in self._meter.caps or (loop is not None and case.model in loop.models):
                 continue
             cost = self._cost(case)
             if not all(purse.caps.cover(purse.spent + cost) for purse in self._meter.purses(case.gateway, now)):
