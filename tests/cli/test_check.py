@@ -102,3 +102,14 @@ def test_a_threshold_that_no_rule_reads_is_warned_of(tmp_path):
     (warned,) = (line for line in done.stdout.splitlines() if "threshold" in line)
     assert "known-good: no rule reads its threshold `error_rate`; did you mean `error_ratio`?" in warned
     assert "threshold" not in check(tmp_path, config + "rules: {evaluate: false}\n").stdout, "others may read it"
+
+
+def test_a_case_that_skips_costs_nothing(tmp_path):
+    def home(models):
+        gateway = f"{{kind: openai-compatible, url: 'http://127.0.0.1:9', models: [{models}], dialects: [openai_chat]}}"
+        done = check(tmp_path, f"gateways: {{home: {gateway}}}\ncanaries: [{{use: tool-result-image}}]\n", "--json")
+        return json.loads(done.stdout)
+
+    one, both = home("gpt-5-mini"), home("gpt-5-mini, {id: blind, vision: false}")
+    assert one["gateways"]["home"]["requests"] == both["gateways"]["home"]["requests"] > 0
+    assert both["cases"] == 2 * one["cases"]

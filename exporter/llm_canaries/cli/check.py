@@ -11,6 +11,7 @@ from llm_canaries.canary.canary import Case, Priority
 from llm_canaries.canary.explain import read_pages
 from llm_canaries.canary.forecast import Load, Outlook, cost_of, load_of, outlooks
 from llm_canaries.canary.load import Wanted
+from llm_canaries.canary.run import unfit
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.cli.day_text import ahead, day_text, load_text
 from llm_canaries.cli.estimates import rule_estimates, rule_lines
@@ -41,7 +42,8 @@ def command(config: str | None, as_json: bool) -> None:
         groups = read_groups(settings.config.rules)
     except ConfigError as error:
         tell(error.problems)
-    days, rules = forecast(settings.config, cases), rule_estimates(groups, cases)
+    asked = [case for case in cases if unfit(case, SCENARIOS[case.scenario]) is None]  # the others skip, for nothing
+    days, rules = forecast(settings.config, asked), rule_estimates(groups, asked)
     days.warnings += unread(settings.config, groups)
     if as_json:
         said = {"source": source, "cases": len(cases), "canaries": canaries} | days.json() | {"rules": rules}
