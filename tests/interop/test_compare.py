@@ -21,7 +21,7 @@ gateways:
 
 
 def ours(*arguments):
-    return Start((sys.executable, "-m", "llm_canaries", *arguments), {"MIRROR_KEY": ""})  # whatever the shell has
+    return Start((sys.executable, "-m", "llm_canaries", *arguments))
 
 
 @pytest.fixture(scope="module")

@@ -205,3 +205,9 @@ def test_a_tenth_is_told_and_nobody_is_told_before(world):
     found = sorted(runs for runs, _ in delays(world(2), 0.1))
     assert found[len(found) // 2] <= 80
     assert found[0] > 3, "three failures of twenty are not believed"
+
+
+def test_a_configuration_in_this_folder_is_none_of_the_mutants_business(tmp_path, monkeypatch):
+    (tmp_path / "canaries.yml").write_text("gateways: {home: {kind: openai-compatible, api_key: '${UNSET}'}}\n")
+    monkeypatch.chdir(tmp_path)
+    assert set(bench_settings().config.gateways) == {"mirror"}

@@ -67,8 +67,16 @@ def read_settings(path: str | None, environ: Mapping[str, str]) -> Settings:
 
     Raises ConfigError with every problem of the configuration and of the shipped definitions.
     """
+    return _settings(path or (USUAL_FILE if Path(USUAL_FILE).is_file() else ""), environ)
+
+
+def default_settings() -> Settings:
+    """The settings of the embedded default, whatever file there is. Raises ConfigError as `read_settings` does."""
+    return _settings("", {})
+
+
+def _settings(source: str, environ: Mapping[str, str]) -> Settings:
     definitions, problems = shipped()
-    source = path or (USUAL_FILE if Path(USUAL_FILE).is_file() else "")
     dialects = {name: kind.dialects for name, kind in KINDS.items()}
     deployed = frozenset(name for name, kind in KINDS.items() if kind.deployed)
     binding = Binding(

@@ -14,7 +14,7 @@ from llm_canaries.service.mutants.catalogue import Caught, Mutant, compared
 from llm_canaries.service.mutants.deployed import deployed
 from llm_canaries.service.mutants.drift import drifted
 from llm_canaries.service.rule_files import read_groups
-from llm_canaries.service.settings import Settings, known, read_settings
+from llm_canaries.service.settings import Settings, default_settings, known
 from llm_canaries.wire.nonce import Draw
 
 AT_ONCE = 4
@@ -42,7 +42,7 @@ canaries:
 
 def bench_settings() -> Settings:
     """The mirror behind an embedded core, with every shipped definition and one of each of people's own scenarios."""
-    settings = read_settings(None, {})
+    settings = default_settings()
     used = "".join(f"  - {{use: {name}}}\n" for name in settings.binding.definitions)
     text = f"{_OWN.rstrip()}\n{used}"
     config = load(text, known(settings.binding.definitions), file="mutants", environ={}, read_file=str)
