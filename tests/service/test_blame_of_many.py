@@ -250,7 +250,7 @@ async def test_what_passes_at_base_and_fails_at_head_is_heads_own_without_any_tw
     found = await difference(compared, "known-good", CUT, twin=False)
     assert (found.change, found.reason, found.fault_domain) == (Change.NEW, "truncated_stream", "translation")
     assert found.because == (
-        "at new: failed with truncated_stream, by itself a matter of: provider",
+        "at head: failed with truncated_stream, by itself a matter of: provider",
         "at base: 0 of 6 failed",
         "the same ask passes at base, before the same provider, and head loses it: translation",
     )

@@ -68,7 +68,7 @@ class Turns:
 async def played(script, count, seconds=100.0):
     its = Time()
     turns = Turns(script, its.clock)
-    patient = Patience(turns, its.clock, seconds, its.told.append, its.sleep)
+    patient = Patience("head", turns, its.clock, seconds, its.told.append, its.sleep)
     found = [await patient.run(CASE, None, None) for _ in range(count)]
     words = [each if isinstance(each, str) else str(each.finding.reason) or "pass" for each in found]
     return words, its, turns
@@ -78,7 +78,7 @@ async def test_a_pause_that_is_asked_for_is_waited_for():
     words, its, turns = await played("RP", 2)
     assert words == ["rate_limited", "pass"]
     assert [round(each) for each in its.slept] == [30]
-    assert its.told[0].startswith("waiting 30 s, for g wants no asks of m")
+    assert its.told[0].startswith("waiting 30 s, for head wants no asks of m")
     assert turns.asked == 2
 
 
@@ -104,7 +104,7 @@ async def test_a_refusal_with_a_cause_and_no_time_to_wait_is_told():
     words, its, turns = await played("FC", 3, seconds=10)
     assert (words[0], its.slept, turns.asked) == ("upstream_error", [], 2)
     assert words[1] == words[2], "the same words for all that one pause withholds"
-    assert "g wants no more asks of m until " in words[1]
+    assert "head wants no more asks of m until " in words[1]
     assert "by its own cooldown, after upstream_error of known-good" in words[1]
     assert "docs/compare.md says how to switch its cooldown off" in words[1]
 

@@ -32,7 +32,7 @@ def test_a_failure_is_attributed_and_the_evidence_is_told(tmp_path):
         assert served.value("llm_canary_error_ratio_runs", window="recent") == 1
         runs = served.value("llm_canary_runs_total", canary="good", outcome="fail")
         (case,) = wait_until(lambda: having(served, "fault_domain", "translation"), seconds=40)
-        assert case["because"].pop(2).startswith("that was found at the first failure of this row, ")
+        assert case["because"].pop(2).startswith("that was found at the first failure of this row, run ")
         assert case["because"] == [
             "at home: failed with truncated_stream, by itself a matter of: provider",
             "directly, through own: passed",

@@ -215,6 +215,7 @@ class Sidecar:
         settings = self.plant.settings
         url = url_of(settings.config, case.gateway)
         number = await self.store.keep(run, confirmation=confirmation, redactor=settings.redactor, url=url)
+        self.plant.attributing.stored(replace(run, number=number))
         self.last_runs[case.key] = (number, replace(run, twins=()))  # what they came to is in its finding
         if finding.outcome is Outcome.FAIL:
             self.last_failures[case.key] = (number, finding)

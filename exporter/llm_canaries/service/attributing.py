@@ -37,7 +37,10 @@ class Asking(Struct, frozen=True):
 
 
 class Witnesses(Struct, frozen=True, kw_only=True):
-    """What runs made to compare a failure with came to: in words of the table, in sentences, and the runs."""
+    """What runs made to compare a failure with came to: in words of the table, in sentences, and the runs.
+
+    `where` is what people call the gateway that failed, empty where it is its name.
+    """
 
     direct: Direct = Direct.NOT_RUN
     loop: Loop = Loop.NOT_RUN
@@ -45,6 +48,7 @@ class Witnesses(Struct, frozen=True, kw_only=True):
     base: Base = Base.NOT_RUN
     told: tuple[str, ...] = ()
     twins: tuple[Twin, ...] = ()
+    where: str = ""
 
 
 class Attributing:
@@ -53,6 +57,7 @@ class Attributing:
     def __init__(self, config: Config, connectivity: Connectivity) -> None:
         self._config, self._connectivity = config, connectivity
         self._rows: dict[str, tuple[str, Witnesses]] = {}
+        self._began: dict[str, str] = {}
         self._quickest: dict[str, float] = {}
 
     async def alone(self, run: Run) -> Run:
@@ -78,6 +83,11 @@ class Attributing:
         found = await self._found(run, asking, repeat=repeat)
         return _judged(run, found, alone.attributed.evidence.net, alone.attributed.quickest)
 
+    def stored(self, run: Run) -> None:
+        """`run` has its number now; if it has the twins of a row, later failures of that row name it."""
+        if run.twins and run.number:
+            self._began[run.case.key] = f"that was found at the first failure of this row, run {run.number}"
+
     async def afterwards(self, failures: Sequence[Run], asking: Asking, known: Witnesses) -> list[Run]:
         """`failures`, all of one case for one reason and judged alone so far, with the domain that the evidence gives.
 
@@ -86,8 +96,8 @@ class Attributing:
         first = next((each for each in failures if each.attributed is not None), None)
         if first is None:
             return list(failures)
-        found = await self._inquire(first, asking, repeat=True)
-        found = replace(found, base=known.base, told=(*known.told, *found.told))
+        found = await self._inquire(first, asking, repeat=True, where=known.where)
+        found = replace(found, base=known.base, told=(*known.told, *found.told), where=known.where)
         where = f", run {first.number}" if first.number else ""
         told = (*found.told, f"that was found at the first of these failures{where}") if found.twins else found.told
         later, judged = replace(found, told=told, twins=()), []
@@ -103,15 +113,16 @@ class Attributing:
         key, reason = run.case.key, str(run.finding.reason)
         last, before = self._rows.get(key, ("", Witnesses()))
         if last == reason:
-            return replace(before, again=Again.FAILED, told=(*before.told, f"once more at {run.case.gateway}: failed"))
+            told = (*before.told, self._began[key], f"once more at {run.case.gateway}: failed")
+            return replace(before, again=Again.FAILED, told=told)
         found = await self._inquire(run, asking, repeat=repeat)
         if found != Witnesses():
-            told = [each for each in found.told if not each.startswith("once more")]
-            told.append(f"that was found at the first failure of this row, {moment(run.started)}")
-            self._rows[key] = (reason, replace(found, told=tuple(told), twins=()))
+            told = tuple(each for each in found.told if not each.startswith("once more"))
+            self._rows[key] = (reason, replace(found, told=told, twins=()))
+            self._began[key] = f"that was found at the first failure of this row, {moment(run.started)}"
         return found
 
-    async def _inquire(self, run: Run, asking: Asking, *, repeat: bool) -> Witnesses:
+    async def _inquire(self, run: Run, asking: Asking, *, repeat: bool, where: str = "") -> Witnesses:
         """The runs to compare with; none where another ask could change the gateway's own state (DESIGN 5.5)."""
         case, scenario = run.case, SCENARIOS[run.case.scenario]
         if not may_confirm(run) or str(run.finding.reason) in scenario.slow | scenario.alone:
@@ -129,11 +140,11 @@ class Attributing:
         if "direct" in scenario.compared and not itself and (name := self._twin(case)) is not None:
             await ask("direct", f"directly, through {name}", replace(case, gateway=name, twin=""))
         if repeat and direct_of(run, twins.get("direct")) is Direct.PASSED:
-            await ask("again", f"once more at {case.gateway}", case, run.finding.memory)
+            await ask("again", f"once more at {where or case.gateway}", case, run.finding.memory)
         if "loopback" in scenario.compared and loop is not None:
             behind = looped_back(case, loop, self._spoken(case))
             if not itself:
-                await ask("loop", f"to our own mirror, through {case.gateway}", behind)
+                await ask("loop", f"to our own mirror, through {where or case.gateway}", behind)
             if itself or loop_of(run, twins.get("loop")) is Loop.FAILED:
                 await ask("control", "at our own mirror, without any gateway", behind)
         direct, looped, again = witnessed(run, twins)
@@ -178,7 +189,8 @@ def _judged(run: Run, found: Witnesses, net: Net, quickest: float | None) -> Run
     run = replace(run, attributed=Attributed(evidence=evidence, quickest=quickest), twins=found.twins)
     if verdict.rule is TABLE[-1]:
         return run
-    alone = f"at {case.gateway}: failed with {finding.reason}, by itself a matter of: {finding.fault_domain}"
+    where = found.where or case.gateway
+    alone = f"at {where}: failed with {finding.reason}, by itself a matter of: {finding.fault_domain}"
     others = {Net.OK: "other hosts can be reached", Net.DOWN: "other hosts cannot be reached"}.get(net)
     detail = "; ".join(each for each in (finding.detail, verdict.sentence) if each)
     because = (*finding.because, alone, *found.told, *([others] if others else []), verdict.sentence)

@@ -48,7 +48,9 @@ async def comparing(
         playing(head, clock=clock, redact=redact[1], report=_untold, learn=learn[1]) as at_head,
     ):
         sides = (Turns(at_base, clock), Turns(at_head, clock))
-        patient = tuple(Patience(side, clock, wait, tell, sleep) for side in sides)
+        patient = tuple(
+            Patience(name, side, clock, wait, tell, sleep) for name, side in zip(("base", "head"), sides, strict=True)
+        )
         cases = ([pair.base for pair in pairs], [pair.head for pair in pairs])
         # both may stand before one provider, whose credential has one ask in flight
         width = min(side.width(own) for side, own in zip(sides, cases, strict=True)) if pairs else 1
@@ -95,7 +97,7 @@ async def _attributed(
         base, told = base_says(trial, reason, found), f"at base: {counted(trial.base)}"
         if not _one_provider(trial.pair, orders):
             base, told = Base.NOT_RUN, f"{told}, before another provider, which its twin names"
-        known = Witnesses(base=base, told=(told,) if decided(trial.base) else ())
+        known = Witnesses(base=base, told=(told,) if decided(trial.base) else (), where="head")
         after = await head.asked_about(failures, draw, known)
         judged |= {id(run): own for run, own in zip(failures, after, strict=True)}
     return Trial(trial.pair, trial.base, tuple(judged.get(id(run), run) for run in trial.head), trial.held)

@@ -141,7 +141,10 @@ class Playing:
         elif self._attributing is not None:
             run = await self._attributing.of(run, self._asking(self._replaying(draw), draw), repeat=True)
         number = await self._keeper.keep(run, scenario) if self._keeper is not None else 0
-        safe = replace(self._told(run), number=number)
+        run = replace(run, number=number)
+        if self._attributing is not None:
+            self._attributing.stored(run)
+        safe = self._told(run)
         self._report(safe)
         return safe
 

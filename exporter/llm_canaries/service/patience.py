@@ -23,17 +23,19 @@ MARGIN = 0.5  # seconds beyond a wait: who said 5 s opens in 5 s by a clock of i
 
 
 class Patience:
-    """One side's turns; it waits for `seconds` in all, and `tell` hears of each wait."""
+    """The turns of the side `name`; it waits for `seconds` in all, and `tell` hears of each wait."""
 
     def __init__(
         self,
+        name: str,
         turns: Turns,
         clock: Clock,
         seconds: float,
         tell: Callable[[str], None],
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        self._turns, self._clock, self._most, self._waited_for = turns, clock, seconds, 0.0
+        self._name, self._turns, self._clock = name, turns, clock
+        self._most, self._waited_for = seconds, 0.0
         self._tell, self._sleep = tell, sleep
         self._failed: dict[str, Run] = {}
         self._cause: dict[str, Run] = {}
@@ -66,13 +68,13 @@ class Patience:
             return False
         seconds = until - self._clock.wall() + MARGIN
         self._waited_for += seconds
-        self._tell(f"waiting {seconds:.0f} s, for {case.gateway} wants no asks of {case.model}{self._since(case)}")
+        self._tell(f"waiting {seconds:.0f} s, for {self._name} wants no asks of {case.model}{self._since(case)}")
         await self._sleep(seconds)
         return True
 
     def _told(self, case: Case, until: float) -> str:
         """Why a case is not asked: the same words for all that one pause withholds."""
-        told = f"{case.gateway} wants no more asks of {case.model} until {moment(until)[:19]} UTC{self._since(case)}"
+        told = f"{self._name} wants no more asks of {case.model} until {moment(until)[:19]} UTC{self._since(case)}"
         help = f"a longer --wait would go on, {self._waited_for:.0f} s were waited for in all"
         if case.model in self._cause:
             help += "; docs/compare.md says how to switch its cooldown off for a comparison"
