@@ -1,6 +1,7 @@
 from fractions import Fraction
-from math import comb
+from math import comb, lgamma
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +25,19 @@ def test_the_bound_is_where_the_data_has_probability_five_percent(counts):
     p = Fraction(lower_bound(failures, runs))
     at_least = sum(comb(runs, k) * p**k * (1 - p) ** (runs - k) for k in range(failures, runs + 1))
     assert float(at_least) == pytest.approx(0.05, abs=1e-6)
+
+
+BUSY = [(400, 1200), (5000, 10_000), (200, 10_000), (9999, 10_000), (1, 10_000)]
+
+
+@pytest.mark.parametrize(("failures", "runs"), BUSY)
+def test_the_bound_of_a_busy_gateway(failures, runs):
+    """A ledger of a gateway holds up to ten thousand runs; numpy's sums of logarithms are another way to the tail."""
+    p = lower_bound(failures, runs)
+    k = np.arange(failures, runs + 1)
+    ways = np.array([lgamma(runs + 1) - lgamma(each + 1) - lgamma(runs - each + 1) for each in k])
+    at_least = np.exp(ways + k * np.log(p) + (runs - k) * np.log1p(-p)).sum()
+    assert at_least == pytest.approx(0.05, abs=1e-6)
 
 
 def test_bounds_at_the_ends():

@@ -7,7 +7,7 @@ single confirmation as well, and none fails three.
 
 from collections import deque
 from functools import lru_cache
-from math import comb
+from math import comb, exp, log, log1p
 
 from msgspec import Struct
 
@@ -40,22 +40,34 @@ class Tally(Struct, frozen=True):
 def lower_bound(failures: int, runs: int) -> float:
     """The p at which `failures` or more of `runs` have probability .05: below it the data would be a surprise.
 
-    Exact sums in integers and floats, by bisection to 1e-12 (Clopper and Pearson, 1934).
+    By bisection to 1e-12 over the upper tail (Clopper and Pearson, 1934). Its first term is taken from the exact count
+    of ways, whose size no float can hold from a thousand runs on, and the others follow from it.
     """
     if failures == 0:
         return 0.0
     if failures == runs:
         return float((1 - CONFIDENCE) ** (1 / runs))
-    coefficients = [comb(runs, k) for k in range(failures)]
+    ways = log(comb(runs, failures))
     low, high = 0.0, failures / runs
     while high - low > 1e-12:
         p = (low + high) / 2
-        fewer = sum(c * p**k * (1 - p) ** (runs - k) for k, c in enumerate(coefficients))
-        if 1 - fewer < 1 - CONFIDENCE:
+        if _tail(failures, runs, p, ways) < 1 - CONFIDENCE:
             low = p
         else:
             high = p
     return low
+
+
+def _tail(failures: int, runs: int, p: float, ways: float) -> float:
+    """The probability of `failures` or more of `runs`, where that many are no less than `p` lets expect."""
+    term = exp(ways + failures * log(p) + (runs - failures) * log1p(-p))
+    total, odds = term, p / (1 - p)
+    for k in range(failures, runs):
+        term *= (runs - k) / (k + 1) * odds
+        total += term
+        if term < total * 1e-17:
+            break
+    return total
 
 
 class Ledger:
