@@ -1,5 +1,6 @@
 """Budgets at work: which case may run now, which gives way and until when, and what is left, on the board."""
 
+import asyncio
 from collections.abc import Mapping
 
 from msgspec.structs import replace
@@ -48,15 +49,16 @@ class Spending:
             self._show(name, Caps(), Amount())
         now = self._clock.wall()
         if await self._meter.open(day_of(now)):
-            self._hold_spent(config, cases, now)
+            await self._hold_spent(config, cases, now)
         self.refresh(now)
 
-    def _hold_spent(self, config: Config, cases: Mapping[str, Case], now: float) -> None:
+    async def _hold_spent(self, config: Config, cases: Mapping[str, Case], now: float) -> None:
         """Holds what today's budget is too small for already: an alert about it is not over with a restart."""
         for key, case in cases.items():
             loop = loops(config.gateways[case.gateway])
             if case.gateway not in self._meter.caps or (loop is not None and case.model in loop.models):
                 continue
+            await asyncio.sleep(0)  # an ask with a picture takes milliseconds to make, and probes are under way
             cost = self._cost(case)
             if not all(purse.caps.cover(purse.spent + cost) for purse in self._meter.purses(case.gateway, now)):
                 self._held[key] = HoldReason.BUDGET, day_end(now)
