@@ -16,6 +16,7 @@ from llm_canaries.rules.promql.plan import (
     Select,
     Subquery,
     When,
+    moments,
     reach,
     selected_names,
 )
@@ -144,3 +145,15 @@ def test_series():
     for text in ('x{a=~"1"}', "x + y", "sum(x)"):
         with pytest.raises(Refused):
             parse_series(text)
+
+
+@pytest.mark.parametrize("text", ["max_over_time(x[1h:1ms])", "max_over_time(max_over_time(x[1h:10s])[1h:10s])"])
+def test_subqueries_of_too_many_steps(text):
+    with pytest.raises(Refused, match="11,000 at most"):
+        parse(text)
+
+
+def test_subqueries_of_many_steps():
+    assert moments(parse("max_over_time(x[3h:1s]) + max_over_time(x[3h:1s])")) == 10_801
+    assert moments(parse("max_over_time(max_over_time(x[10m:15s])[1h:1m])")) == 41 * 61
+    assert moments(parse("x")) == 1

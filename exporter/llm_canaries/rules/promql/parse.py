@@ -33,6 +33,7 @@ from llm_canaries.rules.promql.plan import (
     Text,
     Time,
     When,
+    moments,
 )
 from llm_canaries.rules.promql.text import DEEPEST, NotPromql, Refused, check_text
 from llm_canaries.rules.vector import NAME, Key
@@ -47,6 +48,7 @@ _OPERATORS: dict[str, Operator] = {
 }
 _SETS = get_args(SetOperator)
 _PI = "3.141592653589793"
+MOST_MOMENTS = 11_000  # as many points as Prometheus lets a range query have; all rules wait for one that takes long
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -68,7 +70,10 @@ class Compiler:
             raise Refused("a text as a value is not evaluated here")
         if isinstance(inner, parser.MatrixSelector | parser.SubqueryExpr) and "range" not in kinds:
             raise Refused("a range, such as `x[5m]`, is no value; a function such as `rate` makes one of it")
-        return self.plan(expression)
+        plan = self.plan(expression)
+        if (times := moments(plan)) > MOST_MOMENTS:
+            raise Refused(f"its subqueries are evaluated at {times:,} times, and here at {MOST_MOMENTS:,} at most")
+        return plan
 
     def plan(self, node: Any, depth: int = 0) -> Plan:
         """The plan of one node of the parser's tree."""

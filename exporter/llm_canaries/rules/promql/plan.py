@@ -186,6 +186,12 @@ def walk(plan: Plan) -> Iterator[Plan]:
         yield from walk(part)
 
 
+def moments(plan: Plan) -> int:
+    """At how many times a part of `plan` is evaluated, at most: those of a subquery within another multiply."""
+    own = plan.duration // plan.step + 1 if isinstance(plan, Subquery) else 1
+    return own * max((moments(part) for part in parts(plan)), default=1)
+
+
 def selectors(plan: Plan) -> list[tuple[Matcher, ...]]:
     """The matchers of every selector in `plan`."""
     return [each.matchers for each in walk(plan) if isinstance(each, Select)]
