@@ -145,6 +145,7 @@ def test_a_second_instance_stands_by_and_takes_over(tmp_path):
     with serving(tmp_path, EMBEDDED) as first, standing_by(tmp_path, EMBEDDED) as second:
         assert second.value("llm_sidecar_active") == 0
         assert second.get("/-/ready")[0] == 503
+        assert second.get("/") == (503, "standing by: another instance holds the state\n")
         assert first.value("llm_sidecar_active") == 1
         first.stop()
         wait_until(lambda: second.answers() and second.get("/-/ready")[0] == 200)

@@ -111,6 +111,7 @@ def standby_app(board: Board) -> web.Application:
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/-/healthy", healthy)
     app.router.add_get("/-/ready", standing_by)
+    app.router.add_get("/", standing_by)
     return app
 
 
