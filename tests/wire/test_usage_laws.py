@@ -129,3 +129,12 @@ ESTIMATED = Usage(input=9, output=400, reasoning=8)
 )
 def test_what_cannot_be_told_of_a_count_of_reasoning(reply: Reply) -> None:
     assert unexplained_output(reply) is None
+
+
+@pytest.mark.parametrize(("dialect", "told"), [("gemini", True), ("openai_chat", False)])
+def test_what_a_client_reads_after_an_early_end_counts(dialect: str, told: bool) -> None:
+    """CLIProxyAPI's streams for Gemini clients say STOP at their head and the usage at their end."""
+    usage = Usage(input=21, output=2, total_reported=23)
+    head = Head(dialect=dialect, id="", model="m")
+    seen = snapshots([head, Finished(Finish.STOP, "stop"), End(), Delta(0, "542387"), UsageSeen(usage)])
+    assert seen.terminal == ((usage,) if told else ())

@@ -11,6 +11,8 @@ from llm_canaries.wire.message import Finish, Reply, Usage
 
 SWINGING = frozenset({"gemini"})
 """Dialects whose snapshots rise and fall on the way (B3)."""
+UNENDED = frozenset({"gemini"})
+"""Dialects whose streams end with the connection, and with no event."""
 
 
 class Law(StrEnum):
@@ -33,6 +35,7 @@ class Snapshots(Struct, frozen=True):
     """The usages that one stream told, in order: those on the way, and those with or after the finish.
 
     What comes after the dialect's terminal event is not among them, for nobody reads on (B5, `usage_after_done`).
+    Gemini has none: its clients read until the connection ends, also after a finishReason that came too early.
     `swinging`: counts on the way may be higher than the last, as Gemini's are.
     """
 
@@ -43,9 +46,10 @@ class Snapshots(Struct, frozen=True):
 
 def snapshots(events: Sequence[Event]) -> Snapshots:
     """The usages that `events` tell."""
-    events = list(takewhile(lambda event: not isinstance(event, End), events))
-    end = next((at for at, event in enumerate(events) if isinstance(event, Finished)), len(events))
     speaker = next((event.dialect for event in events if isinstance(event, Head)), "")
+    if speaker not in UNENDED:
+        events = list(takewhile(lambda event: not isinstance(event, End), events))
+    end = next((at for at, event in enumerate(events) if isinstance(event, Finished)), len(events))
     way, terminal = (
         tuple(event.usage for event in part if isinstance(event, UsageSeen)) for part in (events[:end], events[end:])
     )
