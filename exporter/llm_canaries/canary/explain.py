@@ -2,8 +2,9 @@
 
 from importlib.resources import files
 
-import yaml
 from msgspec import Struct, convert
+
+from llm_canaries.config.content import read_content
 
 
 class Page(Struct, frozen=True, forbid_unknown_fields=True, rename={"attempt": "try"}):
@@ -23,7 +24,7 @@ def read_pages() -> dict[str, Page]:
     pages: dict[str, Page] = {}
     for entry in sorted(folder.iterdir(), key=lambda each: each.name):
         if entry.name.endswith(".yml"):
-            pages |= convert(yaml.safe_load(entry.read_text(encoding="utf-8")), dict[str, Page])
+            pages |= convert(read_content(entry.read_text(encoding="utf-8")), dict[str, Page])
     return pages
 
 

@@ -3,9 +3,9 @@
 from importlib.resources import files
 from typing import Any
 
-import yaml
 from msgspec import convert
 
+from llm_canaries.config.content import read_content
 from llm_canaries.wire.profile import Profile
 
 _SHARED = "_models"
@@ -14,7 +14,7 @@ _SHARED = "_models"
 def read_profiles() -> dict[str, Profile]:
     """Every shipped profile by its name, which is its file's; its own facts of models go before the shared ones."""
     said: dict[str, dict[str, Any]] = {
-        name: yaml.safe_load(entry.read_text(encoding="utf-8")) or {}
+        name: read_content(entry.read_text(encoding="utf-8")) or {}
         for entry in (files("llm_canaries.proxy") / "profile_files").iterdir()
         if entry.name.endswith(".yml") and (name := entry.name.removesuffix(".yml"))
     }

@@ -2,8 +2,9 @@
 
 from importlib.resources import files
 
-import yaml
 from msgspec import Struct, convert
+
+from llm_canaries.config.content import read_content
 
 _PAGES = ("canaries", "routing", "providers", "credentials", "quota", "sidecar")
 
@@ -23,5 +24,5 @@ def read_alert_pages() -> dict[str, AlertPage]:
     pages: dict[str, AlertPage] = {}
     for name in _PAGES:
         text = (folder / f"{name}.yml").read_text(encoding="utf-8")
-        pages |= convert(yaml.safe_load(text), dict[str, AlertPage])
+        pages |= convert(read_content(text), dict[str, AlertPage])
     return pages
