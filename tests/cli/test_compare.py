@@ -167,3 +167,24 @@ def test_run_writes_sarif_too(folder):
     assert len(set(prints)) == len(prints) == 12
     plain = canaries("run", "--model", "mirror/zero-usage", "--sarif", "-", cwd=folder.parent)
     assert all("physicalLocation" not in each["locations"][0] for each in validate(plain.stdout)), "no file, no line"
+
+
+def test_whose_fault_is_found_out_unless_it_is_not_to_be(mirror, tmp_path):
+    """The mirror that cuts streams is the gateway, and its sound model, under the same name, its twin's provider."""
+    (tmp_path / "canaries.yml").write_text(
+        "gateways:\n"
+        f"  it: {{kind: openai-compatible, url: '{mirror}', models: [mirror/stream-cut], twin: own}}\n"
+        "  own: {kind: embedded, models: [mirror/stream-cut], providers: {p: "
+        f"{{url: '{mirror}', profile: mirror, aliases: {{mirror/stream-cut: mirror/healthy}}}}}}}}\n"
+        "canaries: [{scenario: known-good, name: good, gateway: it, dialects: [openai_chat], stream: [true]}]\n"
+    )
+    for options, domain in (([], "translation"), (["--no-attribution"], "provider")):
+        done = canaries("compare", "it", "it", "--json", "-", *options, cwd=tmp_path)
+        (known,) = json.loads(done.stdout)["differences"]
+        assert (known["change"], known["fault_domain"]) == ("known", domain), done.stderr
+        assert bool(known["because"]) is not bool(options)
+        gate = ("run", "--gate", "failures < 5%", "--gateway", "it", "--json", "-", *options)
+        done = canaries(*gate, cwd=tmp_path)
+        (group,) = json.loads(done.stdout)["gate"]["groups"]
+        assert [each["fault_domain"] for each in group["blamed"]] == [domain], done.stderr
+        assert ("whose fault it is" in done.stderr.splitlines()[0]) is not bool(options)

@@ -60,10 +60,11 @@ async def gateway(clock):
         yield its
 
 
-async def onboarded(gateway, tmp_path, clock, draw, *, watch=0.3, models=(), text="", **block):
+async def onboarded(gateway, tmp_path, clock, draw, *, watch=0.3, models=(), text="", twin=False, **block):
+    own = f"own: {{kind: embedded, models: [{text or 'mirror/healthy'}]}}" if twin else ""
     (tmp_path / "c.yml").write_text(
         f"gateways: {{it: {{kind: openai-compatible, url: '{gateway.url}', dialects: [openai_chat],\n"
-        f"  models: [{text or 'mirror/healthy'}]}}}}\n"
+        f"  models: [{text or 'mirror/healthy'}]{', twin: own' if twin else ''}}}, {own}}}\n"
     )
     settings = read_settings(str(tmp_path / "c.yml"), {})
     said = []
@@ -286,3 +287,12 @@ def test_ctrl_c_ends_with_the_verdict_so_far(tmp_path):
     assert "Traceback" not in err
     assert "cut_short: watched" in out
     assert "Verdict: undecided." in out
+
+
+async def test_a_block_that_fails_says_whose_fault_it_is(gateway, tmp_path, clock, draw):
+    gateway.refuse = lambda ask: (502, {})
+    _, verdict, said = await onboarded(gateway, tmp_path, clock, draw, twin=True)
+    told = [line for line in said if line.startswith("known-good at mirror/healthy: fail")]
+    assert "upstream_error (deployment):" in told[0]
+    assert "the same ask through the embedded core passed; the gateway gave no answer, twice" in told[0]
+    assert any("deployment" in cause.detail for cause in verdict.causes)

@@ -49,7 +49,8 @@ class Onboard:
         """The list, a canary of each kind, the watch."""
         redact = self._settings.redactor
         first = self._cases(self.seen.expected or (f"{self._block.prefix}/any",))
-        order = Order(config=self._settings.config, cases=first, concurrency=1, paid=self._budget.paid)
+        config, paid = self._settings.config, self._budget.paid
+        order = Order(config=config, cases=first, concurrency=1, paid=paid, attribution=True)
         async with playing(
             order, clock=self._clock, redact=redact, report=lambda run: None, learn=redact.learn
         ) as play:
@@ -105,7 +106,9 @@ class Onboard:
             self._spare(case, f"{finding.reason}: {finding.detail}")
             return
         self.seen = replace(self.seen, runs=(*self.seen.runs, run))
-        said = " ".join(filter(None, (finding.outcome.value, finding.reason and f"{finding.reason}:", finding.detail)))
+        domain = f" ({finding.fault_domain})" if finding.fault_domain else ""
+        reason = finding.reason and f"{finding.reason}{domain}:"
+        said = " ".join(filter(None, (finding.outcome.value, reason, finding.detail)))
         self._say(f"{case.scenario} at {case.model}: {said}")
 
     async def _play(self, play: Playing, case: Case) -> Run:
