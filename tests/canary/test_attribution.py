@@ -17,8 +17,8 @@ from llm_canaries.canary.attribution import (
     Net,
     Sign,
     blame,
-    markdown,
 )
+from llm_canaries.canary.report.attribution import markdown
 from llm_canaries.wire.fault import Domain
 
 DOCS = Path(__file__).parents[2] / "docs" / "attribution.md"

@@ -115,6 +115,7 @@ def test_known_failures_and_mended_ones_do_not_fail(folder):
         (["healthy"], 2),
         (["healthy", "lying", "--confidence", "95"], 2),
         (["healthy", "lying", "--latency-growth", "fast"], 2),
+        (["healthy", "lying", "--wait", "soon"], 2),
         (["healthy", "missing.yml"], 2),
         (["healthy", "http://127.0.0.1:9"], 1),  # nobody is there
     ],

@@ -11,7 +11,17 @@ from state_rows import run_row
 
 from llm_canaries.state.database import Database
 from llm_canaries.state.migrations import migrate
-from llm_canaries.state.runs import RunRow, add_run, last_id, last_runs, prune, read_run, runs_since, unsettled
+from llm_canaries.state.runs import (
+    RunRow,
+    add_run,
+    amend_run,
+    last_id,
+    last_runs,
+    prune,
+    read_run,
+    runs_since,
+    unsettled,
+)
 
 UNBOUNDED = 2**40
 
@@ -145,4 +155,19 @@ def test_adding_up_evidence_reads_none_of_it() -> None:
         "EXPLAIN QUERY PLAN SELECT run, sum(size) OVER (ORDER BY run DESC) FROM evidence WHERE lasting = 1"
     )
     assert "COVERING INDEX evidence_by_class" in str(plan.fetchall())
+    connection.close()
+
+
+def test_what_was_found_out_afterwards_takes_the_place_of_what_was_known() -> None:
+    connection = in_memory()
+    first, other = add_run(connection, run_row(), b"before"), add_run(connection, run_row(), b"other")
+    known = replace(run_row(), fault_domain="translation", detail="said \ud83d; the gateway lost it")
+    amend_run(connection, first, known, b"and after")
+    found = read_run(connection, first)
+    assert found is not None and found[1] == b"and after"
+    assert (found[0].fault_domain, found[0].detail) == ("translation", "said \\ud83d; the gateway lost it")
+    assert found[0] == replace(run_row(), id=first, fault_domain=found[0].fault_domain, detail=found[0].detail)
+    assert connection.execute("SELECT size FROM evidence WHERE run = ?", (first,)).fetchone() == (9,)
+    untouched = read_run(connection, other)
+    assert untouched is not None and untouched == (replace(run_row(), id=other), b"other")
     connection.close()

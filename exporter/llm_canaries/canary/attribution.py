@@ -135,10 +135,7 @@ TABLE: tuple[Rule, ...] = (
     # our own network
     Rule(domain=D.NETWORK, why="no other host could be reached from here either", net={Net.DOWN}),
     # it passes at another gateway before the same provider
-    Rule(
-        domain=D.DEPLOYMENT, why="base was reached, and head was not",
-        sign=_UNREACHED, base={Base.PASSED},
-    ),
+    Rule(domain=D.DEPLOYMENT, why="base was reached, and head was not", sign=_UNREACHED, base={Base.PASSED}),
     Rule(
         domain=D.DEPLOYMENT, why="a web page answers in head's place, and not in base's",
         sign={Sign.PAGE}, base={Base.PASSED},
@@ -253,10 +250,7 @@ TABLE: tuple[Rule, ...] = (
         domain=D.DEPLOYMENT, why="it fails at the gateway even where our own mirror is the provider",
         own=_OUTSIDE, loop={Loop.FAILED},
     ),
-    Rule(
-        domain=None, why="it fails at the gateway even where our own mirror is the provider",
-        loop={Loop.FAILED},
-    ),
+    Rule(domain=None, why="it fails at the gateway even where our own mirror is the provider", loop={Loop.FAILED}),
     # it passes directly
     Rule(
         domain=None, why="the same ask passed directly, and then through the gateway as well: a fault that passes",
@@ -300,18 +294,3 @@ def blame(evidence: Evidence) -> Blame:
     """The verdict of the table."""
     rule = next(rule for rule in TABLE if rule.fits(evidence))
     return Blame(evidence.own if rule.domain is None else rule.domain, rule)
-
-
-def markdown() -> str:
-    """The table for people: a row a line, an empty cell holds anything."""
-    columns = Evidence.__struct_fields__
-    head = ["", *columns, "whose fault", "because"]
-    rows = [
-        [str(number), *(_cell(getattr(rule, name)) for name in columns), rule.domain or "own", rule.why]
-        for number, rule in enumerate(TABLE, 1)
-    ]
-    return "".join(f"| {' | '.join(row)} |\n" for row in (head, ["---"] * len(head), *rows))
-
-
-def _cell(names: Set[StrEnum]) -> str:
-    return ", ".join(sorted(names))

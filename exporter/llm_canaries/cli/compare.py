@@ -145,22 +145,15 @@ def _compared(
     """The comparison, and whether it was interrupted: then of the pairs that had ended."""
     base, head = both
     pairs, clock = matched.pairs, Clock(time.monotonic, time.time)
-
-    def order(side: Side, cases: Sequence[Case]) -> Order:
-        config = side.settings.config
-        return Order(
-            config=config, cases=cases, concurrency=concurrency, attribution=attribution, afterwards=True
-        )
-
-    orders = order(base, [pair.base for pair in pairs]), order(head, [pair.head for pair in pairs])
+    orders = (
+        _order(base, [pair.base for pair in pairs], concurrency, attribution=attribution),
+        _order(head, [pair.head for pair in pairs], concurrency, attribution=attribution),
+    )
     redactors = (base.settings.redactor, head.settings.redactor)
     if pairs:
         most = max(plan.rounds, enough_runs(level(plan, pairs)))
-        click.echo(
-            f"{len(pairs)} pairs, {plan.rounds} run{'s' if plan.rounds > 1 else ''} of each at each side; those that "
-            f"look worse up to {most}.",
-            err=True,
-        )
+        runs = f"{plan.rounds} run{'s' if plan.rounds > 1 else ''}"
+        click.echo(f"{len(pairs)} pairs, {runs} of each at each side; those that look worse up to {most}.", err=True)
     ended: list[Trial] = []
     with showing_trials(len(pairs)) as step:
 
@@ -198,6 +191,11 @@ def _compared(
         base_only=matched.base_only,
         head_only=matched.head_only,
     ), interrupted
+
+
+def _order(side: Side, cases: Sequence[Case], concurrency: int | None, *, attribution: bool) -> Order:
+    config = side.settings.config
+    return Order(config=config, cases=cases, concurrency=concurrency, attribution=attribution, afterwards=True)
 
 
 def _show(out: Console, compared: Compared) -> None:

@@ -20,6 +20,7 @@ from llm_canaries.service.patience import Patience, Sleep
 from llm_canaries.wire.nonce import LETTERS, Draw
 
 SEEDS = 2**62
+NAMES = ("base", "head")
 
 
 async def comparing(
@@ -48,9 +49,7 @@ async def comparing(
         playing(head, clock=clock, redact=redact[1], report=_untold, learn=learn[1]) as at_head,
     ):
         sides = (Turns(at_base, clock), Turns(at_head, clock))
-        patient = tuple(
-            Patience(name, side, clock, wait, tell, sleep) for name, side in zip(("base", "head"), sides, strict=True)
-        )
+        patient = [Patience(name, side, clock, wait, tell, sleep) for name, side in zip(NAMES, sides, strict=True)]
         cases = ([pair.base for pair in pairs], [pair.head for pair in pairs])
         # both may stand before one provider, whose credential has one ask in flight
         width = min(side.width(own) for side, own in zip(sides, cases, strict=True)) if pairs else 1
