@@ -179,3 +179,11 @@ def test_several_pictures_are_told_in_the_order_of_their_calls(draw: Draw) -> No
     hoisted = Message("user", (picture("4711", draw), picture("2602", draw)))
     assert replied(both, hoisted).text == "4711, 2602"
     assert replied("Reply with only the number shown.", hoisted).text == "2602"
+
+
+def test_what_tools_returned_is_told_in_the_order_that_was_asked_for() -> None:
+    calls = Message("assistant", (ToolCall("1", "record_b", "{}"), ToolCall("2", "record_a", "{}")))
+    back = tuple(ToolResult(id, (Text(f"The number is {number}."),)) for id, number in (("1", "22"), ("2", "11")))
+    told = "Once the tools have returned, reply with only the numbers that they returned"
+    assert replied(f"{told}.", calls, Message("tool", back)).text == "22, 11"
+    assert replied(f"{told}, that of record_a first.", calls, Message("tool", back)).text == "11, 22"

@@ -44,7 +44,7 @@ _NUMBER_SHOWN = re.compile(r"only the number(s?) shown", re.IGNORECASE)
 _PRODUCT = re.compile(r"what is (\d+) times (\d+)", re.IGNORECASE)
 _OMITTED = re.compile(r"image omitted", re.IGNORECASE)
 _GIVEN = re.compile(r"give (\w+) the code (\d+)", re.IGNORECASE)
-_RETURNED = re.compile(r"only the numbers that they\s+returned", re.IGNORECASE)
+_RETURNED = re.compile(r"only the numbers that they\s+returned(?:, that of (\w+) first)?", re.IGNORECASE)
 _RETURN = re.compile(r"the number is (\d+)", re.IGNORECASE)
 _COUNT = re.compile(r"write the numbers from (\d{1,6}) to (\d{1,6}) in order", re.IGNORECASE)
 _MOST_NUMBERS = 1000
@@ -97,7 +97,7 @@ def _words(ask: Ask) -> str:
         if numbers := list(_numbers(ask)):
             return ", ".join(numbers) if match[1] else numbers[-1]
         return "NONE, the image was omitted." if _OMITTED.search(_shown_text(ask)) else "NONE"
-    if _RETURNED.search(prompts) and (returned := _returns(ask)):
+    if (match := _RETURNED.search(prompts)) and (returned := _returns(ask, match[1])):
         return ", ".join(returned)
     if match := _COUNT.search(prompts):
         first, last = int(match[1]), int(match[2])
@@ -115,14 +115,14 @@ def _shown_text(ask: Ask) -> str:
     return "\n".join(each.text for each in inner if isinstance(each, Text))
 
 
-def _returns(ask: Ask) -> list[str]:
-    """The number that each tool returned, in the order in which the tools were called."""
+def _returns(ask: Ask, first: str | None) -> list[str]:
+    """The number that each tool returned: that of the tool `first`, then in the order in which they were called."""
     parts = [part for message in ask.messages for part in message.content]
     results = {part.id: part for part in parts if isinstance(part, ToolResult)}
+    calls = [part for part in parts if isinstance(part, ToolCall) and part.id in results]
     said = [
-        "\n".join(each.text for each in results[part.id].content if isinstance(each, Text))
-        for part in parts
-        if isinstance(part, ToolCall) and part.id in results
+        "\n".join(each.text for each in results[call.id].content if isinstance(each, Text))
+        for call in sorted(calls, key=lambda call: call.name != first)
     ]
     return [match[1] for text in said if (match := _RETURN.search(text))]
 

@@ -237,7 +237,6 @@ EXPECTED: Mapping[str, Catches] = with_loopback({
     "delta-lost": {PARITY: {"input_zero": 2}},  # these are bent in chat and Messages
     "double-count": {PARITY: {"input_mismatch": 2}},
     # the mirror tells results in the order in which the calls come back to it
-    "turn-calls": {TRIP: {"misbound": 2}} | STOPS_LATE,
     "unhealthy": {NEGOTIATION: {"not_alive": 1}},
     "list-html": UNLISTED | {CATALOG: {"html": 1}, ELIGIBLE: {"html": 1}},
     "list-empty": UNLISTED | {CATALOG: {"empty_list": 1}, ELIGIBLE: {"callable_unlisted": 1}},
