@@ -9,6 +9,7 @@ from pathlib import Path
 
 from llm_canaries.canary.budget import NANO, Amount, Caps, Purse, day_of
 from llm_canaries.canary.canary import Case
+from llm_canaries.canary.load import loops
 from llm_canaries.canary.run import Lane
 from llm_canaries.config.schema import Config
 from llm_canaries.proxy.clock import Clock
@@ -31,7 +32,7 @@ class Beside:
     """
 
     def __init__(self, config: Config, folder: Path, clock: Clock) -> None:
-        self._clock = clock
+        self._config, self._clock = config, clock
         self._meter = Meter(_ReadOnly(folder), clock.wall)
         paid = {name: each for name, each in config.gateways.items() if each.url is not None or each.providers}
         self._meter.caps = {name: caps_of(each.budget) for name, each in paid.items()}
@@ -51,7 +52,10 @@ class Beside:
 
     def paid(self, case: Case, ways: Lanes) -> Mapping[Via, Lane]:
         """The ways to a case's gateway, every step paid for: one that may cost more than is left is withheld."""
-        return metered(self._meter, case, ways, _Tab())
+        gateway = self._config.gateways[case.gateway]
+        loop = loops(gateway)
+        free = loop is not None and case.model in loop.models
+        return metered(self._meter, case, ways, _Tab(), direct=gateway.twin, free=free)
 
 
 class _ReadOnly:
