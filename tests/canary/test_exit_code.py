@@ -3,10 +3,12 @@ from runs import run
 
 from llm_canaries.canary.canary import Severity
 from llm_canaries.canary.exit_code import exit_code
+from llm_canaries.canary.holds import HoldReason
 
 PASS, SKIP = run("pass"), run("skip", "text_only_model")
 FAIL, WARN = run("fail", "html"), run("fail", "html", severity="warning")
 UNDECIDED = run("inconclusive", "counts_absent")
+HELD = run("skip", HoldReason.RETRY_AFTER)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +21,8 @@ UNDECIDED = run("inconclusive", "counts_absent")
         ([PASS, WARN], "warning", False, 1),
         ([PASS, WARN], "critical", False, 0),
         ([PASS, UNDECIDED], "warning", False, 3),
+        ([PASS, HELD], "warning", False, 3),
+        ([PASS, HELD], "warning", True, 0),
         ([PASS, UNDECIDED], "warning", True, 0),
         ([FAIL, UNDECIDED], "warning", True, 1),
         ([WARN, UNDECIDED], "critical", False, 3),

@@ -7,8 +7,9 @@ from llm_canaries.canary.canary import Domain, Finding, Outcome
 from llm_canaries.canary.load import Wanted, cases
 from llm_canaries.config.secrets import Redactor
 from llm_canaries.service.archive import HISTORY, PASSING, Archive, Keeper
-from llm_canaries.service.gate import Order, gate
+from llm_canaries.service.gate import gate
 from llm_canaries.service.kept import kept_json, read_kept, read_kept_json, read_rows_json, rows_json
+from llm_canaries.service.playing import Order
 from llm_canaries.service.settings import read_settings
 from llm_canaries.state.database import Database, StateError
 

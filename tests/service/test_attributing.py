@@ -14,9 +14,10 @@ from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.mirror.distortions import drop_images
 from llm_canaries.proxy.profiles import read_profiles
 from llm_canaries.service.attributing import looped_back
-from llm_canaries.service.gate import Order, gate
+from llm_canaries.service.gate import gate
 from llm_canaries.service.mutants.bent import Bent, Whole
 from llm_canaries.service.mutants.core import CORE_MUTANTS
+from llm_canaries.service.playing import Order
 from llm_canaries.service.providers import spoken_by
 from llm_canaries.wire.fault import Fault, FaultReason
 

@@ -21,10 +21,10 @@ from llm_canaries.canary.report.sarif import results_compared, sarif_report
 from llm_canaries.canary.trial import Plan, match
 from llm_canaries.mirror.distortions import drop_images
 from llm_canaries.service.compare import comparing
-from llm_canaries.service.gate import Order
 from llm_canaries.service.gating import gating
 from llm_canaries.service.mutants.bent import Bent, Whole
 from llm_canaries.service.mutants.core import CORE_MUTANTS
+from llm_canaries.service.playing import Order
 
 PLAN = Plan(rounds=1, confidence=0.95, latency=9.0, tokens=9.0)
 CUT = CORE_MUTANTS["cut-and-closed"].bend

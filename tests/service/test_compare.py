@@ -9,9 +9,9 @@ from llm_canaries.canary.comparison import Change, compare
 from llm_canaries.canary.load import Wanted, cases
 from llm_canaries.canary.trial import Plan, match
 from llm_canaries.service.compare import comparing, paired
-from llm_canaries.service.gate import Order
 from llm_canaries.service.mutants.bench import bench_settings
 from llm_canaries.service.mutants.expected import EXPECTED
+from llm_canaries.service.playing import Order
 from llm_canaries.wire import nonce
 
 # one of each kind: images, calls, streams, counts, thinking, lists, words, bodies, refusals

@@ -17,7 +17,7 @@ from llm_canaries.config.load import load
 from llm_canaries.mirror.misbehaviour import MISBEHAVIOURS
 from llm_canaries.mirror.server import Mirror
 from llm_canaries.proxy.clock import Clock
-from llm_canaries.service.gate import Order, gate
+from llm_canaries.service.gate import gate
 from llm_canaries.service.mutants.bench import bench_cases, bench_settings, play
 from llm_canaries.service.mutants.catalogue import catalogue
 from llm_canaries.service.mutants.core import CORE_MUTANTS
@@ -39,6 +39,7 @@ from llm_canaries.service.mutants.expected import (
     everywhere,
 )
 from llm_canaries.service.mutants.replays import stored, unlike
+from llm_canaries.service.playing import Order
 from llm_canaries.service.settings import known, read_settings, shipped
 from llm_canaries.wire.dialects import DIALECTS
 

@@ -11,8 +11,8 @@ from llm_canaries.canary.claim import parse_claim
 from llm_canaries.canary.gating import By, Rules, Why, groups
 from llm_canaries.canary.load import Wanted, cases
 from llm_canaries.canary.sequential import Decision
-from llm_canaries.service.gate import Order
 from llm_canaries.service.gating import gating
+from llm_canaries.service.playing import Order
 from llm_canaries.service.settings import read_settings
 
 RULES = Rules(claims=(parse_claim("failures < 5%"),), confidence=0.95)

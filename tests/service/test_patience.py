@@ -1,4 +1,4 @@
-"""Covers service/patience.py: pauses that a gateway asks for, and its own cooldown, by script and on the wire."""
+"""Covers service/patience.py and gate.py: pauses that gateways ask for and their own cooldowns; scripted and real."""
 
 import time
 from contextlib import asynccontextmanager
@@ -10,7 +10,10 @@ from plays import case, chat, error
 from runs import run as made
 
 from llm_canaries.canary.asks import sending, text_ask
+from llm_canaries.canary.canary import Severity
 from llm_canaries.canary.comparison import Change, compare
+from llm_canaries.canary.exit_code import ExitCode, exit_code
+from llm_canaries.canary.holds import HoldReason
 from llm_canaries.canary.load import Wanted, cases
 from llm_canaries.canary.scenarios.known_good import SCENARIO
 from llm_canaries.canary.trial import Plan, match
@@ -18,8 +21,9 @@ from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.compare import comparing
 from llm_canaries.service.door import Plan as DoorPlan
 from llm_canaries.service.door import opened
-from llm_canaries.service.gate import Order
+from llm_canaries.service.gate import gate
 from llm_canaries.service.patience import Patience
+from llm_canaries.service.playing import Order
 
 CASE = case(SCENARIO)
 STEP = sending(CASE, text_ask(CASE, "hi", cap=9), "cnry-aaaaaaaaaa")
@@ -62,7 +66,7 @@ class Turns:
             "R": (error(STEP, 429, "slow down"),),
         }[word]
         reasons = {"P": "", "F": "upstream_error", "C": "cooldown", "R": "rate_limited"}
-        return replace(made("pass" if word == "P" else "fail", reasons[word], answers=answers), case=CASE)
+        return replace(made("pass" if word == "P" else "fail", reasons[word], answers=answers), case=case)
 
 
 async def played(script, count, seconds=100.0):
@@ -161,3 +165,36 @@ async def test_a_gateway_whose_breaker_opens_leaves_nothing_undecided_that_was_w
     assert found[True].change is Change.KNOWN, "it fails at both"
     assert found[False].change is Change.SAME, "head's cooldown after the other case is no failure of this one"
     assert its.slept and all("by its own cooldown" in told for told in its.told)
+
+
+@pytest.mark.parametrize(("wait", "after"), [(600.0, "pass"), (0.0, "skip"), (None, "fail")])
+async def test_a_run_heeds_pauses(draw, wait, after):
+    """A stream that is cut opens the gateway's breaker; the case after it is asked when that closes, or not at all."""
+    its, told = Time(), []
+    async with breaking(its.clock, draw, "{policy: threshold, failures: 1, timeout: 30s}") as url:
+        settings = settings_of(
+            f"gateways:\n  it: {{kind: openai-compatible, dialects: [openai_chat], models: [mirror/stream-cut],"
+            f" {LIMITS}, url: '{url}'}}\n"
+            "canaries: [{scenario: known-good, name: good, stream: [true, false]}]\n"
+        )
+        order = Order(config=settings.config, cases=cases(settings.config, settings.binding, Wanted()), wait=wait)
+        runs = await gate(
+            order, clock=its.clock, draw=draw, redact=str, report=told.append, tell=its.told.append, sleep=its.sleep
+        )
+    assert [run.finding.outcome for run in runs] == ["fail", after]
+    assert told == runs, "what was set aside is not told"
+    assert len(its.slept) == (wait == 600)
+    if after == "skip":
+        assert runs[1].finding.reason == HoldReason.RETRY_AFTER
+        assert "it wants no more asks of mirror/stream-cut until" in runs[1].finding.detail
+        assert exit_code(runs[1:], fail_on=Severity.WARNING, allow_undecided=False) is ExitCode.UNDECIDED
+
+
+async def test_a_case_that_judges_refusals_is_asked_while_the_gateway_refuses():
+    its = Time()
+    turns = Turns("FC", its.clock)
+    patient = Patience("it", turns, its.clock, 100.0, its.told.append, its.sleep)
+    await patient.run(CASE, None, None)
+    stale = replace(CASE, scenario="stale-cooldown")
+    found = await patient.run(stale, None, None)
+    assert (found.finding.reason, its.slept) == ("cooldown", [])

@@ -21,9 +21,10 @@ from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.canary.verdict import passed
 from llm_canaries.config.secrets import Redactor
 from llm_canaries.mirror.distortions import drop_images
-from llm_canaries.service.gate import Order, gate
+from llm_canaries.service.gate import gate
 from llm_canaries.service.mutants.bent import Bent
 from llm_canaries.service.mutants.core import CORE_MUTANTS
+from llm_canaries.service.playing import Order
 
 CUT = CORE_MUTANTS["cut-and-closed"].bend
 

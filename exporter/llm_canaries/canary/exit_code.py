@@ -6,6 +6,7 @@ from enum import IntEnum
 from llm_canaries.canary.canary import Outcome, Run, Severity
 from llm_canaries.canary.comparison import Change, Difference
 from llm_canaries.canary.gating import Gated
+from llm_canaries.canary.holds import HoldReason
 from llm_canaries.canary.sequential import Decision
 
 
@@ -19,13 +20,17 @@ class ExitCode(IntEnum):
 
 
 def exit_code(runs: Sequence[Run], *, fail_on: Severity, allow_undecided: bool) -> ExitCode:
-    """The code for `runs`; failures below `fail_on` do not count, declared skips are allowed."""
+    """The code for `runs`; failures below `fail_on` do not count, and skips only where a gateway wanted no asks."""
     failures = [run for run in runs if run.finding.outcome is Outcome.FAIL]
     if any(run.case.severity is Severity.CRITICAL or fail_on is Severity.WARNING for run in failures):
         return ExitCode.FAILED
-    undecided = any(run.finding.outcome is Outcome.INCONCLUSIVE for run in runs)
+    undecided = any(run.finding.outcome is Outcome.INCONCLUSIVE or _is_withheld(run) for run in runs)
     decided = any(run.finding.outcome.decided for run in runs)
     return ExitCode.PASSED if allow_undecided or (decided and not undecided) else ExitCode.UNDECIDED
+
+
+def _is_withheld(run: Run) -> bool:
+    return isinstance(run.finding.reason, HoldReason)
 
 
 def gate_exit_code(gated: Gated, *, fail_on: Severity, allow_undecided: bool) -> ExitCode:

@@ -21,7 +21,8 @@ from llm_canaries.config.params import ParamsError, merge_params
 from llm_canaries.config.schema import CanaryConfig, Config, GatewayConfig, ModelConfig
 from llm_canaries.config.values import Refused, check_url
 from llm_canaries.proxy.clock import Clock
-from llm_canaries.service.gate import Order, gate
+from llm_canaries.service.gate import gate
+from llm_canaries.service.playing import Order
 from llm_canaries.service.settings import Settings
 
 _GIVEN = "gateway"  # the name of a gateway that is given by its URL

@@ -40,8 +40,8 @@ from llm_canaries.config.problems import ConfigError
 from llm_canaries.config.values import Refused, parse_duration, parse_ratio
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.compare import comparing
-from llm_canaries.service.gate import Order
 from llm_canaries.service.places import Places
+from llm_canaries.service.playing import Order
 from llm_canaries.service.sides import Given, Side, pairing, sides
 
 INTERRUPTED = 130

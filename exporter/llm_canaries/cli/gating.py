@@ -17,8 +17,8 @@ from llm_canaries.cli.loop import loop_factory
 from llm_canaries.cli.progress import showing_gate
 from llm_canaries.cli.settings import parsed
 from llm_canaries.proxy.clock import Clock
-from llm_canaries.service.gate import Order
 from llm_canaries.service.gating import gating
+from llm_canaries.service.playing import Order
 from llm_canaries.service.settings import Settings
 
 MOST_RUNS = 100_000

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from llm_canaries.cli.settings import USAGE
-from llm_canaries.service.gate import Keeping
+from llm_canaries.service.playing import Keeping
 from llm_canaries.service.settings import Settings, state_folder
 
 

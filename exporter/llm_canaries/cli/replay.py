@@ -28,7 +28,7 @@ from llm_canaries.cli.loop import loop_factory
 from llm_canaries.cli.settings import settings_or_exit
 from llm_canaries.config.secrets import Redactor
 from llm_canaries.proxy.clock import Clock
-from llm_canaries.service.gate import Order, playing
+from llm_canaries.service.playing import Order, playing
 from llm_canaries.service.settings import Settings
 
 DIFFERS, UNREPLAYABLE = 1, 3

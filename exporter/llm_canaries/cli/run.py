@@ -5,6 +5,7 @@ import secrets
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 
 import click
@@ -31,13 +32,16 @@ from llm_canaries.cli.keeping import keeper_of
 from llm_canaries.cli.loop import loop_factory
 from llm_canaries.cli.output import print_table, tell_github
 from llm_canaries.cli.progress import showing_progress
-from llm_canaries.cli.settings import chosen_cases, config_option, settings_or_exit, split
+from llm_canaries.cli.settings import chosen_cases, config_option, parsed, settings_or_exit, split
+from llm_canaries.config.values import parse_duration
 from llm_canaries.proxy.clock import Clock
-from llm_canaries.service.gate import Order, gate
+from llm_canaries.service.gate import gate
 from llm_canaries.service.places import Places
+from llm_canaries.service.playing import Order
 from llm_canaries.service.settings import Settings, url_of
 
 INTERRUPTED = 130
+WAIT = "2m"
 
 
 @click.command()
@@ -62,6 +66,7 @@ INTERRUPTED = 130
 )
 @click.option("--confidence", metavar="RATIO", help="How sure a decision is [95%].")
 @click.option("--max-runs", type=click.IntRange(1, MOST_RUNS), help="Runs of each group [twice what a pass takes].")
+@click.option("--wait", metavar="TIME", help=f"How long to wait in all while a gateway wants no asks [{WAIT}].")
 @click.option("--concurrency", type=click.IntRange(1, 64), help="Asks in flight at one gateway [1; mirror: 8].")
 @click.option("--no-attribution", is_flag=True, help="Do not ask by other ways whose fault a failure is.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the runs as JSON; - is standard output.")
@@ -81,6 +86,7 @@ def command(
     gate_by: str | None,
     confidence: str | None,
     max_runs: int | None,
+    wait: str | None,
     concurrency: int | None,
     no_attribution: bool,
     json_file: str | None,
@@ -92,7 +98,7 @@ def command(
     """Send canaries once and judge the answers.
 
     Exit code 0: every case decided and passed. 1: a failure at or above --fail-on. 2: configuration or usage.
-    3: a case undecided, or nothing to decide.
+    3: a case undecided, or withheld for longer than --wait, or nothing to decide.
 
     With --gate cases run in turns until each group of them is decided, and the groups are what counts: they are told
     in the table, in JSON as `gate` and in JUnit as test cases.
@@ -101,6 +107,9 @@ def command(
     repeated = click.get_current_context().get_parameter_source("repeat") is not ParameterSource.DEFAULT
     if rules is not None and repeated:
         raise click.UsageError("--repeat and --gate exclude each other: a gate repeats as needed, up to --max-runs")
+    if rules is not None and wait is not None:
+        raise click.UsageError("--wait and --gate exclude each other: a gate ends where a gateway wants no asks")
+    patience = parsed("--wait", wait or WAIT, parse_duration)
     settings = settings_or_exit(config)
     wanted = Wanted(canaries=split(select), gateways=split(gateway), models=split(model))
     cases = chosen_cases(settings, wanted)
@@ -112,6 +121,7 @@ def command(
         concurrency=concurrency,
         attribution=not no_attribution,
         afterwards=rules is not None,
+        wait=patience,
         keeper=keeper_of(state, settings) if state is not None else None,
     )
     gated: Gated | None = None
@@ -163,7 +173,15 @@ def _runs(settings: Settings, order: Order) -> tuple[list[Run], bool]:
             step(run)
 
         redact = settings.redactor
-        work = gate(order, clock=clock, draw=secrets.randbelow, redact=redact, report=report, learn=redact.learn)
+        work = gate(
+            order,
+            clock=clock,
+            draw=secrets.randbelow,
+            redact=redact,
+            report=report,
+            learn=redact.learn,
+            tell=partial(click.echo, err=True),
+        )
         try:
             with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 return runner.run(work), False

@@ -14,6 +14,7 @@ from llm_canaries.canary.canary import Case, Finding, Outcome, Run
 from llm_canaries.canary.holds import HoldReason, Holds, holds_after, listing, may_confirm
 from llm_canaries.canary.ledger import Availability, Ledger
 from llm_canaries.canary.scenarios.table import SCENARIOS
+from llm_canaries.canary.withheld import held
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.core import Core
 from llm_canaries.proxy.price import prices_of
@@ -23,7 +24,7 @@ from llm_canaries.service.loop_end import LoopEnd
 from llm_canaries.service.plant import Plant, build
 from llm_canaries.service.recorder import Recorder
 from llm_canaries.service.schedule import Schedule
-from llm_canaries.service.sending import Sending, held
+from llm_canaries.service.sending import Sending
 from llm_canaries.service.settings import Settings, url_of
 from llm_canaries.service.spending import Spending
 from llm_canaries.service.store import Store

@@ -14,9 +14,9 @@ from llm_canaries.canary.comparison import Difference, base_says, compare, level
 from llm_canaries.canary.trial import Pair, Plan, Trial, counted, decided, reasons_of
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.attributing import Witnesses
-from llm_canaries.service.gate import Order, playing
 from llm_canaries.service.gating import Turns
 from llm_canaries.service.patience import Patience, Sleep
+from llm_canaries.service.playing import Order, playing
 from llm_canaries.wire.nonce import LETTERS, Draw
 
 SEEDS = 2**62

@@ -10,9 +10,10 @@ from typing import Any
 from llm_canaries.canary.canary import Case, Outcome, Run
 from llm_canaries.canary.gating import Group, Why
 from llm_canaries.canary.holds import Hold, Holds, holds_after
+from llm_canaries.canary.withheld import held
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.attributing import Witnesses
-from llm_canaries.service.gate import Order, Playing, playing
+from llm_canaries.service.playing import Order, Playing, playing
 from llm_canaries.wire.nonce import Draw
 
 
@@ -71,7 +72,7 @@ class Turns:
 
     def held(self, case: Case) -> float | None:
         """Until when (Unix time) the gateway wants no asks like those of `case`, None where it takes them."""
-        return max(self._holds.of(case.gateway, case.model, self._clock.wall()).values(), default=None)
+        return max(held(self._holds, case, self._clock.wall()).values(), default=None)
 
     def failures(self) -> list[list[Run]]:
         """The runs that failed, those of one case for one reason together."""

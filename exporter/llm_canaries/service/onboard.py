@@ -13,7 +13,7 @@ from llm_canaries.canary.onboarding import MOST_MODELS, Seen, Tick, one_of_each,
 from llm_canaries.config.schema import CanaryConfig, Config, ModelConfig
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.beside import Beside
-from llm_canaries.service.gate import Order, Playing, playing
+from llm_canaries.service.playing import Order, Playing, playing
 from llm_canaries.service.settings import Settings
 from llm_canaries.wire.nonce import Draw
 

@@ -1,4 +1,4 @@
-"""Waits, within a bound, while a gateway of a comparison wants no asks, and tells its own cooldown from a fault.
+"""Waits, within a bound, while a gateway wants no asks, and tells its own cooldown from a fault.
 
 A gateway that refuses by itself after asks that failed has not failed the next case: a breaker that one case opened
 says nothing of another. Such a refusal is set aside, and the case asked again when the gateway said so. One that comes
@@ -14,6 +14,7 @@ from llm_canaries.canary.attribution import Sign
 from llm_canaries.canary.canary import Case, Outcome, Run
 from llm_canaries.canary.report.evidence import moment
 from llm_canaries.canary.signs import sign_of
+from llm_canaries.canary.withheld import asks_directly
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.gating import Turns
 from llm_canaries.wire.nonce import Draw
@@ -23,7 +24,7 @@ MARGIN = 0.5  # seconds beyond a wait: who said 5 s opens in 5 s by a clock of i
 
 
 class Patience:
-    """The turns of the side `name`; it waits for `seconds` in all, and `tell` hears of each wait."""
+    """The turns of the gateway that is called `name`; it waits for `seconds` in all, and `tell` hears of each wait."""
 
     def __init__(
         self,
@@ -77,7 +78,7 @@ class Patience:
         told = f"{self._name} wants no more asks of {case.model} until {moment(until)[:19]} UTC{self._since(case)}"
         help = f"a longer --wait would go on, {self._waited_for:.0f} s were waited for in all"
         if case.model in self._cause:
-            help += "; docs/compare.md says how to switch its cooldown off for a comparison"
+            help += "; docs/compare.md says how to switch its cooldown off"
         return f"{told}; {help}"
 
     def _since(self, case: Case) -> str:
@@ -97,6 +98,8 @@ class Patience:
 
 
 def _by_itself(run: Run) -> bool:
-    """Whether the gateway refused by itself."""
+    """Whether the gateway refused by itself, and that is not what the case is about."""
+    if asks_directly(run.case):
+        return False
     sign = run.attributed.evidence.sign if run.attributed is not None else sign_of(run)
     return run.finding.outcome is Outcome.FAIL and sign is Sign.LOCAL

@@ -8,6 +8,7 @@ from llm_canaries.canary.canary import Case, Run
 from llm_canaries.canary.holds import HoldReason, Holds, holds_after
 from llm_canaries.canary.run import run_case
 from llm_canaries.canary.scenarios.table import SCENARIOS
+from llm_canaries.canary.withheld import held
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.attributing import Asking
 from llm_canaries.service.client_env import in_environment
@@ -77,16 +78,3 @@ class Sending:
             return run
 
         return Asking(replay, partial(at_own_mirror, clock=self._clock, draw=self._draw))
-
-
-def held(holds: Holds, case: Case, now: float) -> Mapping[HoldReason, float]:
-    """What withholds `case`, each reason with its end.
-
-    Whether a gateway's own pause is still due is for a case to see that asks directly as well, unless its twin is held.
-    """
-    if "direct" not in SCENARIOS[case.scenario].needs:
-        return holds.of(case.gateway, case.model, now)
-    found = dict(holds.of(case.gateway, case.model, now, own=False))
-    for reason, until in holds.of(case.twin, case.model, now).items():
-        found[reason] = max(until, found.get(reason, 0.0))
-    return found

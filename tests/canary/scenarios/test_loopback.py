@@ -22,10 +22,11 @@ from llm_canaries.canary.scenarios.loopback.reasons import Reason
 from llm_canaries.canary.scenarios.loopback.scenario import SCENARIO, Params, ask_differs
 from llm_canaries.config.load import load
 from llm_canaries.mirror.server import Mirror, serving
-from llm_canaries.service.gate import Order, gate
+from llm_canaries.service.gate import gate
 from llm_canaries.service.mutants.answerer import Answerer
 from llm_canaries.service.mutants.habits import HABITS, temper
 from llm_canaries.service.mutants.lawful import lawful
+from llm_canaries.service.playing import Order
 from llm_canaries.service.settings import known, read_settings, shipped
 from llm_canaries.wire import message as m
 from llm_canaries.wire.dialects import DIALECTS

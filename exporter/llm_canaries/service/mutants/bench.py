@@ -9,10 +9,11 @@ from llm_canaries.canary.canary import Case, Outcome, Run
 from llm_canaries.canary.load import Wanted, cases
 from llm_canaries.config.load import load
 from llm_canaries.proxy.clock import Clock
-from llm_canaries.service.gate import Order, gate
+from llm_canaries.service.gate import gate
 from llm_canaries.service.mutants.catalogue import Caught, Mutant, compared
 from llm_canaries.service.mutants.deployed import deployed
 from llm_canaries.service.mutants.drift import drifted
+from llm_canaries.service.playing import Order
 from llm_canaries.service.rule_files import read_groups
 from llm_canaries.service.settings import Settings, default_settings, known
 from llm_canaries.wire.nonce import Draw
