@@ -15,6 +15,7 @@ from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.alerting import Alerting, from_here
 from llm_canaries.service.app import Sidecar
 from llm_canaries.service.board import Board
+from llm_canaries.service.page import cases_json
 from llm_canaries.service.settings import read_settings
 from llm_canaries.service.store import Store
 from llm_canaries.state.database import Database
@@ -141,7 +142,12 @@ async def test_an_incident_survives_a_restart_and_is_not_told_twice(tmp_path, cl
             for _ in range(3):
                 await turns.run()
             await phone.until(2)
+            (before,) = cases_json(turns.sidecar, clock.wall())
         async with turning(tmp_path, clock, draw, receivers, upstream) as turns:
+            (after,) = cases_json(turns.sidecar, clock.wall())
+            for known in ("verdict", "reason", "detail", "fault_domain", "run"):
+                assert after[known] == before[known], known
+            assert after["verdict"] == "fail" and after["run"]
             await turns.run()
             await asyncio.sleep(0.2)
             assert len(phone.received) == 2

@@ -82,7 +82,9 @@ class Sidecar:
             self.rate_limits.setdefault(name, Ledger())
         fresh = {key for key in plant.cases if key not in self.ledgers}
         if fresh:
-            await self.store.restore(self.ledgers, fresh, self.availability, self.rate_limits, self.clock.wall())
+            await self.store.restore(
+                self.ledgers, fresh, self.availability, self.rate_limits, self.last_failures, self.clock.wall()
+            )
         self.recorder.introduce(plant.cases.values())
         if before is not None:
             plant.connectivity.up = before.connectivity.up

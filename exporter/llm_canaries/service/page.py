@@ -80,6 +80,8 @@ def cases_json(sidecar: Sidecar, now: float) -> list[dict[str, Any]]:
     for key, case in sidecar.plant.cases.items():
         ledger = sidecar.ledgers.get(key) or Ledger()
         number, run = sidecar.last_runs.get(key, (None, None))
+        if (finding := run.finding if run else None) is None and ledger.success is False:  # it failed before a restart
+            number, finding = sidecar.last_failures.get(key, (None, None))
         held = sidecar.held(case, now)
         rows.append(
             {
@@ -91,11 +93,11 @@ def cases_json(sidecar: Sidecar, now: float) -> list[dict[str, Any]]:
                 "stream": case.stream_word,
                 "severity": case.severity.value,
                 "priority": case.priority.value,
-                "verdict": run.finding.outcome.value if run else _stored(ledger),
-                "reason": str(run.finding.reason) if run else "",
-                "detail": redact(run.finding.detail) if run else "",
-                "fault_domain": run.finding.fault_domain if run else None,
-                "because": [redact(each) for each in run.finding.because] if run else [],
+                "verdict": finding.outcome.value if finding else _stored(ledger),
+                "reason": str(finding.reason) if finding else "",
+                "detail": redact(finding.detail) if finding else "",
+                "fault_domain": finding.fault_domain if finding else None,
+                "because": [redact(each) for each in finding.because] if finding else [],
                 "failures_in_a_row": ledger.failures_in_a_row,
                 "latency_seconds": run.latency if run else None,
                 "run": number or None,

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Collection
 from typing import Any, TypeVar
 
 from llm_canaries.canary.budget import Amount
-from llm_canaries.canary.canary import Case, Outcome, Run, Scenario
+from llm_canaries.canary.canary import Case, Finding, Outcome, Run, Scenario
 from llm_canaries.canary.ledger import Availability, Ledger
 from llm_canaries.config.secrets import Redactor
 from llm_canaries.service.archive import HISTORY, Archive, Stored
@@ -14,7 +14,7 @@ from llm_canaries.state.database import Database
 from llm_canaries.state.errors import StateError
 from llm_canaries.state.runs import RunRow, runs_since
 from llm_canaries.state.spending import spent_on, write_spent
-from llm_canaries.wire.fault import FaultReason
+from llm_canaries.wire.fault import Domain, FaultReason
 
 T = TypeVar("T")
 
@@ -70,9 +70,10 @@ class Store:
         keys: Collection[str],
         availability: dict[str, Availability],
         rate_limits: dict[str, Ledger],
+        last_failures: dict[str, tuple[int, Finding]],
         now: float,
     ) -> None:
-        """Fills the ledgers of `keys`, and what is counted of their gateways, from the stored runs."""
+        """Fills the ledgers of `keys`, their last failures, and what is counted of their gateways, from stored runs."""
         rows = await self._try(self.database.do(runs_since, now - HISTORY)) or []
         for key in keys:
             ledgers[key] = Ledger()
@@ -81,6 +82,8 @@ class Store:
                 continue
             failed = row.outcome == Outcome.FAIL
             ledgers[row.case].add(row.started, failed=failed, confirmation=row.confirmation)
+            if failed:
+                last_failures[row.case] = (row.id or 0, _finding(row))
             if not row.confirmation and row.gateway in availability:
                 availability[row.gateway].add(row.started, failed=failed)
                 limited = failed and row.reason == FaultReason.RATE_LIMITED
@@ -97,3 +100,8 @@ class Store:
         except StateError:
             self._board.add(self._failures, 1)
             return None
+
+
+def _finding(row: RunRow) -> Finding:
+    domain = Domain(row.fault_domain) if row.fault_domain else None
+    return Finding(outcome=Outcome(row.outcome), reason=row.reason, detail=row.detail, fault_domain=domain)
