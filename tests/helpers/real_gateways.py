@@ -102,38 +102,55 @@ def portkey_headers(provider: str, host: str) -> dict[str, str]:
     return {"x-portkey-provider": provider, "x-portkey-custom-host": host}
 
 
-@contextmanager
-def running(start: Start, folder: Path, ready: str) -> Iterator[None]:
-    """A gateway in a process of its own, its output in `folder`, from when the page `ready` answers until the end.
+class Running:
+    """A gateway in a process of its own, its output in `folder`; it is up once the page `ready` answers."""
 
-    Raises RuntimeError with the end of its output where it does not come up.
-    """
-    log = folder / "log"
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    environ = {**kept, **_LOOPBACK_ONLY, "HOME": str(folder), **start.environ}
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [str(part) for part in start.command], stdout=file, stderr=subprocess.STDOUT, env=environ, cwd=folder
-        )
-    try:
-        _wait(process, start, ready, log)
-        yield
-    finally:
-        process.terminate()
+    def __init__(self, start: Start, folder: Path, ready: str) -> None:
+        self._start, self._folder, self._ready = start, folder, ready
+        self._process = self._started()
+
+    def revived(self) -> bool:
+        """Whether it had died, as LiteLLM's process does by a segmentation fault now and then; it is up again."""
+        if (code := self._process.poll()) is None:
+            return False
+        print(f"{self._start.command[0]} ended by itself with {code}; it is started again")
+        self._process = self._started()
+        return True
+
+    def end(self) -> None:
+        """Ends the process."""
+        self._process.terminate()
         try:
-            process.wait(_END_SECONDS)
+            self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            self._process.kill()
+            self._process.wait()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        log = self._folder / "log"
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        environ = {**kept, **_LOOPBACK_ONLY, "HOME": str(self._folder), **self._start.environ}
+        command = [str(part) for part in self._start.command]
+        with log.open("ab") as file:
+            process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environ, cwd=self._folder)
+        deadline = time.monotonic() + START_SECONDS
+        while not answers(self._ready):
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                end = log.read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"{command[0]} does not answer at {self._ready}:\n{end}")
+            time.sleep(0.1)
+        return process
 
 
-def _wait(process: subprocess.Popen[bytes], start: Start, ready: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not answers(ready):
-        if process.poll() is not None or time.monotonic() > deadline:
-            end = log.read_text(errors="replace")[-2000:]
-            raise RuntimeError(f"{start.command[0]} does not answer at {ready}:\n{end}")
-        time.sleep(0.1)
+@contextmanager
+def running(start: Start, folder: Path, ready: str) -> Iterator[Running]:
+    """A gateway that is up, until the end. Raises RuntimeError with the end of its output where it does not come up."""
+    process = Running(start, folder, ready)
+    try:
+        yield process
+    finally:
+        process.end()
 
 
 def answers(url: str) -> bool:

@@ -67,6 +67,7 @@ WAIT = "2m"
 @click.option("--confidence", metavar="RATIO", help="How sure a decision is [95%].")
 @click.option("--max-runs", type=click.IntRange(1, MOST_RUNS), help="Runs of each group [twice what a pass takes].")
 @click.option("--wait", metavar="TIME", help=f"How long to wait in all while a gateway wants no asks [{WAIT}].")
+@click.option("--ignore-pauses", is_flag=True, help="Ask on where a gateway wants no asks: nobody real is behind it.")
 @click.option("--concurrency", type=click.IntRange(1, 64), help="Asks in flight at one gateway [1; mirror: 8].")
 @click.option("--no-attribution", is_flag=True, help="Do not ask by other ways whose fault a failure is.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the runs as JSON; - is standard output.")
@@ -87,6 +88,7 @@ def command(
     confidence: str | None,
     max_runs: int | None,
     wait: str | None,
+    ignore_pauses: bool,
     concurrency: int | None,
     no_attribution: bool,
     json_file: str | None,
@@ -109,7 +111,9 @@ def command(
         raise click.UsageError("--repeat and --gate exclude each other: a gate repeats as needed, up to --max-runs")
     if rules is not None and wait is not None:
         raise click.UsageError("--wait and --gate exclude each other: a gate ends where a gateway wants no asks")
-    patience = parsed("--wait", wait or WAIT, parse_duration)
+    if ignore_pauses and (rules is not None or wait is not None):
+        raise click.UsageError("--ignore-pauses goes neither with --wait nor with --gate")
+    patience = None if ignore_pauses else parsed("--wait", wait or WAIT, parse_duration)
     settings = settings_or_exit(config)
     wanted = Wanted(canaries=split(select), gateways=split(gateway), models=split(model))
     cases = chosen_cases(settings, wanted)
