@@ -44,7 +44,8 @@ class Time:
 
 
 class Turns:
-    """Answers as `script` says: P passes, F fails, C refuses by itself for 30 s, R for 30 s after a rate limit."""
+    """Answers as `script` says: P passes, F fails, C refuses by itself for 30 s, R for 30 s after a rate limit;
+    I is C, and the case cannot tell."""
 
     def __init__(self, script, clock):
         self._script, self._clock = list(script), clock
@@ -57,16 +58,18 @@ class Turns:
         assert self.held(case) is None, "nobody is asked before the time that was told"
         self.asked += 1
         word = self._script.pop(0)
-        if word in "CR":
+        if word in "CIR":
             self._until = self._clock.wall() + 30
         answers = {
             "P": (chat(STEP, "x"),),
             "F": (error(STEP, 500, "broken"),),
             "C": (error(STEP, 429, "no", code="model_cooldown"),),
+            "I": (error(STEP, 429, "no", code="model_cooldown"),),
             "R": (error(STEP, 429, "slow down"),),
         }[word]
-        reasons = {"P": "", "F": "upstream_error", "C": "cooldown", "R": "rate_limited"}
-        return replace(made("pass" if word == "P" else "fail", reasons[word], answers=answers), case=case)
+        reasons = {"P": "", "F": "upstream_error", "C": "cooldown", "I": "cooling", "R": "rate_limited"}
+        outcome = {"P": "pass", "I": "inconclusive"}.get(word, "fail")
+        return replace(made(outcome, reasons[word], answers=answers), case=case)
 
 
 async def played(script, count, seconds=100.0):
@@ -90,6 +93,13 @@ async def test_its_own_cooldown_after_a_failure_is_no_answer_of_the_next_case():
     words, its, _ = await played("FCP", 2)
     assert words == ["upstream_error", "pass"]
     assert "by its own cooldown, after upstream_error of known-good openai_chat stream=false at 1970" in its.told[0]
+
+
+async def test_a_case_that_its_cooldown_leaves_undecided_is_asked_again():
+    words, its, _ = await played("PIP", 2)
+    assert (words, len(its.slept)) == (["pass", "pass"], 1)
+    words, its, _ = await played("I", 1, seconds=0)
+    assert (words, its.slept) == (["cooling"], [])
 
 
 async def test_a_refusal_that_comes_again_after_its_own_wait_is_an_answer():

@@ -102,4 +102,4 @@ def _by_itself(run: Run) -> bool:
     if asks_directly(run.case):
         return False
     sign = run.attributed.evidence.sign if run.attributed is not None else sign_of(run)
-    return run.finding.outcome is Outcome.FAIL and sign is Sign.LOCAL
+    return run.finding.outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE) and sign is Sign.LOCAL
