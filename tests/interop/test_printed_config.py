@@ -48,7 +48,7 @@ def found(tmp_path_factory):
     where = ("--config", folder / "config.yaml", "--host", "127.0.0.1", "--port", port)
     start = Start((peer.path, *where), keys | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"})
     with running(start, folder, url + peer.ready):
-        done = canaries(folder, environ, "run", "--json", "-", "-v")
+        done = canaries(folder, environ, "run", "--ignore-pauses", "--json", "-", "-v")  # to wait takes minutes
     assert done.stdout, done.stderr
     runs = json.loads(done.stdout)["runs"]
     assert len(runs) == 4 and keys["MIRROR_KEY"] not in done.stdout + done.stderr
