@@ -68,7 +68,8 @@ REQUIRED = {"title", "means", "check", "do"}
 KEYS = REQUIRED | {"seen", "try"}
 COMMANDS = {"run", "list", "show", "explain", "check", "schema", "mirror", "client-route", "onboard"}
 FLAGS = {"--allow-undecided", "-v"}
-VALUED = {"--config", "--select", "--gateway", "--model", "--fail-on", "--repeat", "--concurrency", "--json", "--junit"}
+VALUED = {"--config", "--select", "--gateway", "--model", "--fail-on", "--repeat", "--wait"}
+VALUED |= {"--concurrency", "--json", "--junit"}
 FOLDER = files("llm_canaries.canary") / "reasons"
 
 

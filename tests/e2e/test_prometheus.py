@@ -40,6 +40,8 @@ FLICKERS = {
     "llm_gateway_quota_reset_seconds",
     "llm_gateway_quota_reset_timestamp_seconds",
     "process_open_fds",  # the scrape's own connection is one of them
+    "process_virtual_memory_bytes",  # a run between two pages takes memory and gives it back
+    "process_resident_memory_bytes",
 }
 
 
