@@ -60,6 +60,13 @@ class Served:
         """What /api/v1/cases says."""
         return json.loads(self.get("/api/v1/cases")[1])["cases"]
 
+    def is_ready(self):
+        """Whether it answers and works; between standing by and taking over it does not listen."""
+        try:
+            return self.get("/-/ready")[0] == 200
+        except OSError:
+            return False
+
     def stop(self, sign=signal.SIGTERM):
         """The exit code and the seconds it took to stop."""
         started = time.monotonic()

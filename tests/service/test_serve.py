@@ -148,7 +148,7 @@ def test_a_second_instance_stands_by_and_takes_over(tmp_path):
         assert second.get("/") == (503, "standing by: another instance holds the state\n")
         assert first.value("llm_sidecar_active") == 1
         first.stop()
-        wait_until(lambda: second.answers() and second.get("/-/ready")[0] == 200)
+        wait_until(second.is_ready)
         assert second.value("llm_sidecar_active") == 1
 
 
