@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, get_args
 
 import aiohttp
 import pytest
 from answers import ask, error, http, reply, sse, streamed, whole
+from anthropic.types import ErrorObject
 
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.conduct import CLIENT, Conduct
@@ -25,6 +26,7 @@ from llm_canaries.wire.message import Finish, Text, ToolCall, Usage
 
 LIMITS = Limits(connect=1, first_byte=5, idle=0.4, total=8, body=64 * 1024)
 ONCE = Conduct(raw=False)
+ANTHROPICS = {str(get_args(each.model_fields["type"].annotation)[0]) for each in get_args(get_args(ErrorObject)[0])}
 PAIRS = [(client, provider) for client in DIALECTS for provider in DIALECTS]
 HTML = b"<!doctype html><html><body>Please sign in</body></html>"
 Serve = Callable[..., Awaitable[Any]]
@@ -172,6 +174,34 @@ async def test_broken_streams(client: str, provider: str, script: Any, reason: R
     assert core.breakers["p"].failures == 1
 
 
+IN_ONE_PIECE = [
+    ("not UTF-8", lambda d: sse(streamed(d).replace(b"hello", b"he\xff\xfeo")), R.MALFORMED_BODY),
+    ("too much", lambda d: sse(streamed(d, Text("x" * 70_000))), R.BODY_TOO_LARGE),
+]
+
+
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+@pytest.mark.parametrize(("script", "reason"), [row[1:] for row in IN_ONE_PIECE], ids=[row[0] for row in IN_ONE_PIECE])
+async def test_a_stream_in_one_piece(client: str, provider: str, script: Any, reason: R, ask_core: AskCore) -> None:
+    got, core = await ask_core((client, provider), script(provider), stream=True)
+    assert got.body, "its end is in the piece that is not passed on"
+    ends(got)
+    assert got.fault is not None
+    (attempt,) = got.attempts
+    assert attempt.reason == reason
+    assert core.breakers["p"].failures == 1
+    if client == "openai_responses" != provider:
+        assert got.body.startswith(b"event: response.created"), "OpenAI's SDK takes no failure before it"
+
+
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+async def test_a_canary_sees_that_a_stream_was_not_utf8(client: str, provider: str, ask_core: AskCore) -> None:
+    script = sse(streamed(provider).replace(b"hello", b"he\xff\xfeo"))
+    got, _ = await ask_core((client, provider), script, stream=True, conduct=Conduct())
+    said = {*got.objections, got.fault.reason if got.fault is not None else ""}
+    assert said & {"not_utf8", "malformed_body"}
+
+
 MIDWAY = {
     "openai_chat": b'data: {"error":{"message":"overloaded","type":"server_error","code":null}}\n\n',
     "openai_responses": b'event: error\ndata: {"type":"error","code":"server_error","message":"overloaded",'
@@ -187,6 +217,8 @@ async def test_error_in_mid_stream(client: str, provider: str, ask_core: AskCore
     got, core = await ask_core((client, provider), sse(cut(provider), MIDWAY[provider]), stream=True)
     ends(got)
     assert got.fault is not None and "overloaded" in got.fault.message
+    if client == "anthropic_messages" != provider:
+        assert got.fault.code in ANTHROPICS, "another dialect's word is none for Anthropic's clients"
     (attempt,) = got.attempts
     assert attempt.reason and core.breakers["p"].failures == 1
 

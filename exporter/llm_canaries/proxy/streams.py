@@ -24,6 +24,24 @@ _DIGITS = re.compile(rb"\s*(\d{1,9})")
 _BLANKS = (b"\n\n", b"\r\n\r\n", b"\r\r")  # the blank line that ends a frame
 
 
+class Utf8:
+    """Whether a stream's bytes are UTF-8, sliced anywhere."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._plain = True
+
+    def check(self, chunk: bytes) -> None:
+        """Raises Unanswered where they are not."""
+        if self._plain and chunk.isascii():
+            return
+        try:
+            self._decoder.decode(chunk)
+        except UnicodeDecodeError:
+            raise Unanswered(Fault(reason=FaultReason.MALFORMED_BODY, message="not UTF-8")) from None
+        self._plain = self._decoder.getstate()[0] == b""
+
+
 class Guarded:
     """A stream for a client of the provider's own dialect: whole frames only, and never without an end.
 
@@ -39,8 +57,7 @@ class Guarded:
         self._limit = limit
         self._held: list[bytes] = []
         self._edge = b""
-        self._utf8 = codecs.getincrementaldecoder("utf-8")()
-        self._plain = True
+        self._utf8 = Utf8()
         self._number = -1  # the last sequence_number, where the dialect counts its events
         self.fault: Fault | None = None
 
@@ -52,13 +69,12 @@ class Guarded:
     def feed(self, chunk: bytes) -> bytes:
         """The bytes that may be passed on now. Raises Unanswered for what no client can read."""
         witness = self._witness
-        witness.feed(chunk)
+        if witness.size + len(chunk) > self._limit:
+            raise too_large(self._limit)
+        self._utf8.check(chunk)
+        witness.feed(chunk)  # what is not passed on is not what the client was told: the end may be in it
         if self._tail is not None:
             self._tail.feed(chunk)
-        if witness.size > self._limit:
-            raise too_large(self._limit)
-        if not self._plain or not chunk.isascii():
-            self._check(chunk)
         out = self._whole_frames(chunk)
         if self._dialect == "openai_responses" and (at := out.rfind(_NUMBER)) >= 0:
             match = _DIGITS.match(out, at + len(_NUMBER))
@@ -106,13 +122,6 @@ class Guarded:
         said = {"type": "error", "code": fault.code or str(fault.reason), "message": fault.message, "param": None}
         return encode_frame(encode(said | {"sequence_number": self._number + 1}), "error")
 
-    def _check(self, chunk: bytes) -> None:
-        try:
-            self._utf8.decode(chunk)
-        except UnicodeDecodeError:
-            raise Unanswered(Fault(reason=FaultReason.MALFORMED_BODY, message="not UTF-8")) from None
-        self._plain = self._utf8.getstate()[0] == b""
-
 
 class Crossing:
     """A stream translated for a client of another dialect.
@@ -126,6 +135,7 @@ class Crossing:
         self._decoder, self._reader = Decoder(), DIALECTS[pair.provider].reader()
         self._writer: Writer | None = None
         self._ids = Ids()
+        self._utf8 = Utf8()
         self._size = 0
         self._finished = self._ended = False
         self.usage: Usage | None = None
@@ -142,6 +152,7 @@ class Crossing:
         self._size += len(chunk)
         if self._size > self._limit:
             raise too_large(self._limit)
+        self._utf8.check(chunk)
         return self._write(_read(self._reader, self._decoder.feed(chunk)))
 
     def close(self, now: float) -> bytes:
@@ -164,9 +175,8 @@ class Crossing:
         return self._end(Broken(fault))
 
     def _end(self, event: Event) -> bytes:
-        if self._writer is None:
-            return last_word(self._pair.client, event)
-        return self._writer.feed(event) + self._writer.close()
+        writer = self._writer or DIALECTS[self._pair.client].writer(Head(id="", model=""))  # which then opens it, too
+        return writer.feed(event) + writer.close()
 
     def _write(self, events: list[Event]) -> bytes:
         self._writer = self._writer or _writer(self._pair, events)

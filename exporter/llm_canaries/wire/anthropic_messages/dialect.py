@@ -1,33 +1,17 @@
 """The Messages dialect: one value with all its readers and writers."""
 
-from collections.abc import Mapping
-
 from llm_canaries.wire.anthropic_messages import ask, reply
+from llm_canaries.wire.anthropic_messages.errors import ERRORS, OTHER
 from llm_canaries.wire.anthropic_messages.parts import NAME
 from llm_canaries.wire.anthropic_messages.reader import MessagesReader
 from llm_canaries.wire.anthropic_messages.writer import MessagesWriter
 from llm_canaries.wire.event import Head
 from llm_canaries.wire.exchange import Request, Written
-from llm_canaries.wire.fault import Fault, FaultReason
+from llm_canaries.wire.fault import Fault
 from llm_canaries.wire.headers import Headers
 from llm_canaries.wire.json import decode_object, encode, items, kind, mapping, string, want, with_value
 from llm_canaries.wire.message import Ask, Models, Reply
 from llm_canaries.wire.profile import Profile
-
-R = FaultReason
-_ERRORS: Mapping[FaultReason, tuple[int, str]] = {
-    R.AUTH: (401, "authentication_error"),
-    R.BILLING: (402, "billing_error"),
-    R.PERMISSION: (403, "permission_error"),
-    R.RATE_LIMITED: (429, "rate_limit_error"),
-    R.QUOTA_EXHAUSTED: (429, "rate_limit_error"),
-    R.MODEL_NOT_FOUND: (404, "not_found_error"),
-    R.MODEL_NOT_SUPPORTED: (400, "invalid_request_error"),
-    R.BAD_REQUEST: (400, "invalid_request_error"),
-    R.TOO_LARGE: (413, "request_too_large"),
-    R.OVERLOADED: (529, "overloaded_error"),
-    R.UPSTREAM_TIMEOUT: (504, "timeout_error"),
-}
 
 
 class AnthropicMessages:
@@ -63,7 +47,7 @@ class AnthropicMessages:
 
     def write_fault(self, fault: Fault) -> tuple[int, bytes]:
         """Status and Anthropic error envelope."""
-        status, word = _ERRORS.get(fault.reason, (502, "api_error"))
+        status, word = ERRORS.get(fault.reason, OTHER)
         return status, encode({"type": "error", "error": {"type": word, "message": fault.message}})
 
     def read_models(self, body: bytes) -> Models:

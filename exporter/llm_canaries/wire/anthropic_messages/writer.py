@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from llm_canaries.wire.anthropic_messages.errors import word_of
 from llm_canaries.wire.anthropic_messages.parts import NAME, write_block
 from llm_canaries.wire.anthropic_messages.reply import finish_of, native_finish
 from llm_canaries.wire.event import (
@@ -80,7 +81,7 @@ class MessagesWriter:
             case Finished():
                 self._finished = event
             case Broken(fault):
-                error = {"type": fault.code or "api_error", "message": fault.message}
+                error = {"type": word_of(fault), "message": fault.message}
                 return encode_frame(encode({"type": "error", "error": error}), "error")
             case End():
                 return self._end()
