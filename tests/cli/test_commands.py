@@ -99,6 +99,8 @@ def test_interrupting_leaves_a_table_and_no_traceback(tmp_path):
         out, err = started.communicate(timeout=10)
     assert started.returncode == 130
     assert "Traceback" not in err
+    left = re.search(r"interrupted; (\d+) of (\d+) runs are left out", err)
+    assert left is not None and int(left[1]) == int(left[2]) - 1
     assert "1 passed." in out, "the catalog alone asks no model"
 
 

@@ -86,3 +86,27 @@ async def test_at_the_mirror(tmp_path, clock, draw, model, decision):
     verdicts, runs = await play(settings, clock, draw, rules, select=("tool-result-images",), concurrency=16)
     assert [verdict.decision for verdict in verdicts] == [decision]
     assert len(runs) >= verdicts[0].made
+
+
+async def test_a_passing_answer_that_says_that_nothing_is_left_counts_and_is_the_last(tmp_path, clock, draw):
+    class Telling(Limited):
+        async def answer(self, request):
+            answer = await super().answer(request)
+            if self.asked == self.good:
+                names = {"limit": str(self.good), "remaining": "0", "reset": "2m"}
+                answer.headers.update({f"x-ratelimit-{name}-requests": value for name, value in names.items()})
+            return answer
+
+    limited, app = Telling(5), web.Application()
+    app.router.add_post("/v1/chat/completions", limited.answer)
+    async with TestServer(app) as server:
+        gateway = {"kind": "openai-compatible", "url": f"http://127.0.0.1:{server.port}", "dialects": ["openai_chat"]}
+        settings = settings_for(tmp_path, it=gateway | {"models": ["a"]})
+        only = Wanted(canaries=("known-good",))
+        whole = [case for case in cases(settings.config, settings.binding, only) if not case.stream]
+        found = groups(whole, RULES)
+        order = Order(config=settings.config, cases=whole)
+        await gating(order, found, clock=clock, draw=draw, redact=str, report=lambda run: None, end=lambda group: None)
+    (verdict,) = [verdict for group in found for verdict in group.verdicts()]
+    assert (verdict.decision, verdict.why, verdict.runs) == (Decision.UNDECIDED, Why.HELD, 5)
+    assert limited.asked == 5, "the 429 that would have come was not asked for"

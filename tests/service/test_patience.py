@@ -1,5 +1,6 @@
 """Covers service/patience.py and gate.py: pauses that gateways ask for and their own cooldowns; scripted and real."""
 
+import asyncio
 import time
 from contextlib import asynccontextmanager
 
@@ -10,7 +11,7 @@ from plays import case, chat, error
 from runs import run as made
 
 from llm_canaries.canary.asks import sending, text_ask
-from llm_canaries.canary.canary import Severity
+from llm_canaries.canary.canary import Finding, Severity
 from llm_canaries.canary.comparison import Change, compare
 from llm_canaries.canary.exit_code import ExitCode, exit_code
 from llm_canaries.canary.holds import HoldReason
@@ -45,20 +46,22 @@ class Time:
 
 class Turns:
     """Answers as `script` says: P passes, F fails, C refuses by itself for 30 s, R for 30 s after a rate limit;
-    I is C, and the case cannot tell."""
+    I is C, and the case cannot tell; U refuses the model, which holds for 30 s."""
 
     def __init__(self, script, clock):
         self._script, self._clock = list(script), clock
-        self._until, self.asked = 0.0, 0
+        self._until, self.asked, self._unsupported = 0.0, 0, False
 
     def held(self, case):
-        return self._until if self._until > self._clock.wall() else None
+        reason = HoldReason.SUPPORT_ERROR if self._unsupported else HoldReason.RETRY_AFTER
+        return {reason: self._until} if self._until > self._clock.wall() else {}
 
     async def run(self, case, draw, memory):
-        assert self.held(case) is None, "nobody is asked before the time that was told"
+        assert not self.held(case), "nobody is asked before the time that was told"
         self.asked += 1
         word = self._script.pop(0)
-        if word in "CIR":
+        self._unsupported = word == "U"
+        if word in "CIRU":
             self._until = self._clock.wall() + 30
         answers = {
             "P": (chat(STEP, "x"),),
@@ -66,10 +69,11 @@ class Turns:
             "C": (error(STEP, 429, "no", code="model_cooldown"),),
             "I": (error(STEP, 429, "no", code="model_cooldown"),),
             "R": (error(STEP, 429, "slow down"),),
+            "U": (error(STEP, 400, "not supported"),),
         }[word]
         reasons = {"P": "", "F": "upstream_error", "C": "cooldown", "I": "cooling", "R": "rate_limited"}
         outcome = {"P": "pass", "I": "inconclusive"}.get(word, "fail")
-        return replace(made(outcome, reasons[word], answers=answers), case=case)
+        return replace(made(outcome, reasons.get(word, "model_not_supported"), answers=answers), case=case)
 
 
 async def played(script, count, seconds=100.0):
@@ -77,7 +81,7 @@ async def played(script, count, seconds=100.0):
     turns = Turns(script, its.clock)
     patient = Patience("head", turns, its.clock, seconds, its.told.append, its.sleep)
     found = [await patient.run(CASE, None, None) for _ in range(count)]
-    words = [each if isinstance(each, str) else str(each.finding.reason) or "pass" for each in found]
+    words = [each.detail if isinstance(each, Finding) else str(each.finding.reason) or "pass" for each in found]
     return words, its, turns
 
 
@@ -128,6 +132,46 @@ async def test_waits_have_a_bound_in_all():
     assert words[:3] == ["rate_limited"] * 3
     assert len(its.slept) == 2 and sum(its.slept) <= 70
     assert "61 s were waited for in all" in words[3]
+
+
+async def test_a_model_that_is_not_supported_is_not_waited_for():
+    words, its, turns = await played("U", 2, seconds=1000.0)
+    assert (words[0], its.slept, turns.asked) == ("model_not_supported", [], 1)
+    assert words[1] == "head has said that it does not support m: it is not asked again"
+
+
+class Together:
+    """A clock for those that sleep at the same time: the next to wake is whose sleep ends first."""
+
+    def __init__(self):
+        self.now, self.told, self._asleep = 1000.0, [], []
+
+    @property
+    def clock(self):
+        return Clock(lambda: self.now, lambda: self.now)
+
+    async def sleep(self, seconds):
+        mine = (self.now + seconds, asyncio.Event())
+        self._asleep.append(mine)
+        for _ in range(20):  # all others come to where they sleep
+            await asyncio.sleep(0)
+        if not mine[1].is_set():
+            end = min(each for each, _ in self._asleep)
+            self.now = max(self.now, end)
+            for each in [each for each in self._asleep if each[0] <= self.now]:
+                self._asleep.remove(each)
+                each[1].set()
+        await mine[1].wait()
+
+
+async def test_cases_that_wait_at_the_same_time_wait_for_the_same_seconds():
+    """One case is refused for 30 s while six others stand behind it: all run after one wait, which is told once."""
+    its = Together()
+    turns = Turns("RPPPPPP", its.clock)
+    patient = Patience("head", turns, its.clock, 40.0, its.told.append, its.sleep)
+    runs = await asyncio.gather(*(patient.run(CASE, None, None) for _ in range(7)))
+    assert [isinstance(run, Finding) for run in runs] == [False] * 7
+    assert (its.now, len(its.told)) == (1030.5, 1)
 
 
 async def test_a_pass_forgets_what_failed_before_it():

@@ -63,8 +63,11 @@ _UNCONFIRMED = _WAITS | {
 }
 
 
-def holds_after(run: Run, now: float) -> list[Hold]:
-    """The holds that the answers of `run` ask for: by refusing, or by telling that nothing is left until a time."""
+def holds_after(run: Run, now: float, *, refusals: bool = True) -> list[Hold]:
+    """The holds that the answers of `run` ask for: by refusing, or by telling that nothing is left until a time.
+
+    `refusals` False leaves out what asks by refusing: where that was meant.
+    """
     found: list[Hold] = []
     for answer in _unordered(run):
         direct = isinstance(answer, Exchange) and answer.send.via == "direct"
@@ -73,6 +76,8 @@ def holds_after(run: Run, now: float) -> list[Hold]:
         if (fault := answer.fault) is None:
             if renewed is not None:
                 found.append(Hold(gateway, run.case.model, HoldReason.RETRY_AFTER, min(renewed, now + LONGEST)))
+            continue
+        if not refusals:
             continue
         if fault.reason in _WAITS or (fault.retry_after or 0) > 0:
             hint = WITHOUT_HINT if renewed is None else renewed - now

@@ -113,7 +113,7 @@ def command(
         raise click.UsageError("--wait and --gate exclude each other: a gate ends where a gateway wants no asks")
     if ignore_pauses and (rules is not None or wait is not None):
         raise click.UsageError("--ignore-pauses goes neither with --wait nor with --gate")
-    patience = None if ignore_pauses else parsed("--wait", wait or WAIT, parse_duration)
+    patience = None if ignore_pauses else parsed("--wait", WAIT if wait is None else wait, parse_duration)
     settings = settings_or_exit(config)
     wanted = Wanted(canaries=split(select), gateways=split(gateway), models=split(model))
     cases = chosen_cases(settings, wanted)
@@ -190,6 +190,8 @@ def _runs(settings: Settings, order: Order) -> tuple[list[Run], bool]:
             with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 return runner.run(work), False
         except KeyboardInterrupt:
+            total = len(order.cases) * order.repeat
+            click.echo(f"canaries run: interrupted; {total - len(ended)} of {total} runs are left out", err=True)
             return ended, True
         except OSError as error:  # the mirror that is to listen here cannot
             click.echo(f"canaries run: {error}", err=True)

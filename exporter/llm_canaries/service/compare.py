@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llm_canaries.canary.attribution import Base
-from llm_canaries.canary.canary import Case, Outcome, Run
+from llm_canaries.canary.canary import Case, Finding, Outcome, Run
 from llm_canaries.canary.comparison import Difference, base_says, compare, level, more
 from llm_canaries.canary.trial import Pair, Plan, Trial, counted, decided, reasons_of
 from llm_canaries.proxy.clock import Clock
@@ -119,8 +119,8 @@ async def _round(trial: Trial, sides: Sequence[Patience], memory: list[Any], dra
     found: dict[int, Run] = {}
     for side in (0, 1) if rounds % 2 == 0 else (1, 0):
         run = await sides[side].run(cases[side], paired(seed, draw), memory[side])
-        if isinstance(run, str):
-            return Trial(trial.pair, trial.base, trial.head, run)
+        if isinstance(run, Finding):
+            return Trial(trial.pair, trial.base, trial.head, run.detail)
         memory[side] = run.finding.memory
         found[side] = run
     return Trial(trial.pair, (*trial.base, found[0]), (*trial.head, found[1]))

@@ -3,9 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from llm_canaries.canary.canary import Case, Run
-from llm_canaries.canary.holds import HoldReason
-from llm_canaries.canary.verdict import skipped
+from llm_canaries.canary.canary import Case, Finding, Run
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.gating import Turns
 from llm_canaries.service.patience import Patience, Sleep
@@ -26,7 +24,7 @@ async def gate(
 ) -> list[Run]:
     """All runs in the order of their cases; `report` is told each as it ends, and `tell` of every wait.
 
-    A case for which a gateway is not waited for any longer is skipped: `held_retry_after`.
+    A case for which a gateway is not waited for any longer is skipped: `held_retry_after`; or `held_support_error`.
     """
     async with playing(order, clock=clock, redact=redact, report=lambda run: None, learn=learn) as play:
         turns, wait = Turns(play, clock), order.wait or 0.0
@@ -42,7 +40,7 @@ async def gate(
                     run = await play.run(case, draw, memory)
                 else:
                     found = await patient[case.gateway].run(case, draw, memory)
-                    run = found if isinstance(found, Run) else _held(case, found, clock.wall())
+                    run = found if isinstance(found, Run) else _withheld(case, found, clock.wall())
                 report(run)
                 runs.append(run)
             return runs
@@ -52,5 +50,5 @@ async def gate(
         return [run for task in started for run in task.result()]
 
 
-def _held(case: Case, told: str, now: float) -> Run:
-    return Run(case=case, finding=skipped(HoldReason.RETRY_AFTER, told), started=now, answers=())
+def _withheld(case: Case, finding: Finding, now: float) -> Run:
+    return Run(case=case, finding=finding, started=now, answers=())

@@ -9,7 +9,7 @@ from typing import Any
 
 from llm_canaries.canary.canary import Case, Outcome, Run
 from llm_canaries.canary.gating import Group, Why
-from llm_canaries.canary.holds import Hold, Holds, holds_after
+from llm_canaries.canary.holds import Hold, HoldReason, Holds, holds_after
 from llm_canaries.canary.withheld import held
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.attributing import Witnesses
@@ -62,17 +62,18 @@ class Turns:
         """The run, or why it was withheld; a pause that came while it waited for its turn holds it as well."""
         turn = self._turns.setdefault(case.gateway, asyncio.Semaphore(self._play.width(case.gateway)))
         async with turn:
-            if (until := self.held(case)) is not None:
-                return f"{case.gateway} wants no more asks of {case.model} for {until - self._clock.wall():.0f} s"
+            if holds := self.held(case):
+                wait = max(holds.values()) - self._clock.wall()
+                return f"{case.gateway} wants no more asks of {case.model} for {wait:.0f} s"
             run = await self._play.run(case, draw, memory)
             self._heed(run)
         if run.finding.outcome is Outcome.FAIL:
             self._failed.setdefault((case.key, str(run.finding.reason)), []).append(run)
         return run
 
-    def held(self, case: Case) -> float | None:
-        """Until when (Unix time) the gateway wants no asks like those of `case`, None where it takes them."""
-        return max(held(self._holds, case, self._clock.wall()).values(), default=None)
+    def held(self, case: Case) -> Mapping[HoldReason, float]:
+        """Why the gateway wants no asks like those of `case`, each reason with its end (Unix time)."""
+        return held(self._holds, case, self._clock.wall())
 
     def failures(self) -> list[list[Run]]:
         """The runs that failed, those of one case for one reason together."""
@@ -82,7 +83,7 @@ class Turns:
         """`failures`, all of one case for one reason, with whose fault it is; who wants a pause is not asked."""
 
         async def replay(case: Case, memory: Any) -> Run | None:
-            if self.held(case) is not None:
+            if self.held(case):
                 return None
             run = await self._play.once(case, draw, memory)
             self._heed(run)
@@ -96,8 +97,8 @@ class Turns:
 
 
 def holds_asked(run: Run, now: float) -> list[Hold]:
-    """The pauses that a run's answers ask for; one that passed was meant to be refused."""
-    return [] if run.finding.outcome is Outcome.PASS else holds_after(run, now)
+    """The pauses that a run's answers ask for; what was refused in one that passed was meant to be."""
+    return holds_after(run, now, refusals=run.finding.outcome is not Outcome.PASS)
 
 
 async def _play(group: Group, turns: Turns, draw: Draw, end: Callable[[Group], None]) -> None:
@@ -107,7 +108,7 @@ async def _play(group: Group, turns: Turns, draw: Draw, end: Callable[[Group], N
         for found in await asyncio.gather(*(turns.run(case, draw, memory.get(case.key)) for case in cases)):
             if isinstance(found, str):
                 group.hold(Why.HELD, found)
-            elif holds := holds_asked(found, found.started):
+            elif found.finding.outcome is not Outcome.PASS and (holds := holds_asked(found, found.started)):
                 # its answer says nothing of the claim, and another ask would be unkind
                 wait = max(hold.until for hold in holds) - found.started
                 told = f"{found.finding.reason} ({found.finding.detail}): no more asks for {wait:.0f} s"

@@ -3,7 +3,7 @@
 A gateway that refuses by itself after asks that failed has not failed the next case: a breaker that one case opened
 says nothing of another. Such a refusal is set aside, and the case asked again when the gateway said so. One that comes
 again after the wait that it asked for, or for which there is no time to wait and no failure before it, is an answer
-like any other.
+like any other. Cases that wait at the same time wait for the same seconds: those count once.
 """
 
 import asyncio
@@ -11,9 +11,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from llm_canaries.canary.attribution import Sign
-from llm_canaries.canary.canary import Case, Outcome, Run
+from llm_canaries.canary.canary import Case, Finding, Outcome, Run
+from llm_canaries.canary.holds import HoldReason
 from llm_canaries.canary.report.evidence import moment
 from llm_canaries.canary.signs import sign_of
+from llm_canaries.canary.verdict import skipped
 from llm_canaries.canary.withheld import asks_directly
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.gating import Turns
@@ -36,17 +38,22 @@ class Patience:
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._name, self._turns, self._clock = name, turns, clock
-        self._most, self._waited_for = seconds, 0.0
+        self._most, self._waited_for, self._wakes = seconds, 0.0, 0.0
         self._tell, self._sleep = tell, sleep
         self._failed: dict[str, Run] = {}
         self._cause: dict[str, Run] = {}
+        self._said: set[tuple[str, float]] = set()
 
-    async def run(self, case: Case, draw: Draw, memory: Any) -> Run | str:
-        """The run, or why it was withheld: what the gateway wants, since when, and what would help."""
+    async def run(self, case: Case, draw: Draw, memory: Any) -> Run | Finding:
+        """The run, or the skip that says why it was withheld: what the gateway wants, since when, what would help."""
         again = False
         while True:
-            if (until := self._turns.held(case)) is not None and not await self._waited(case, until):
-                return self._told(case, until)
+            holds = self._turns.held(case)
+            if HoldReason.SUPPORT_ERROR in holds:  # no wait helps
+                told = f"{self._name} has said that it does not support {case.model}: it is not asked again"
+                return skipped(HoldReason.SUPPORT_ERROR, told)
+            if holds and not await self._waited(case, max(holds.values())):
+                return skipped(HoldReason.RETRY_AFTER, self._told(case, max(holds.values())))
             run = await self._turns.run(case, draw, memory)
             if isinstance(run, str):
                 continue  # the pause came while it waited for its turn
@@ -54,22 +61,29 @@ class Patience:
                 self._note(run)
                 return run
             cause = self._failed.pop(case.model, None)
-            until = self._turns.held(case)
+            until = max(self._turns.held(case).values(), default=None)
             if until is None or (cause is None and (again or not self._enough(until))):
                 return run
             if cause is not None:
                 self._cause[case.model] = cause
             again = True
 
+    def _more(self, until: float) -> float:
+        """The seconds that waiting until then adds to a wait that goes on."""
+        return max(0.0, until + MARGIN - max(self._clock.wall(), self._wakes))
+
     def _enough(self, until: float) -> bool:
-        return until - self._clock.wall() + MARGIN <= self._most - self._waited_for
+        return self._waited_for + self._more(until) <= self._most
 
     async def _waited(self, case: Case, until: float) -> bool:
         if not self._enough(until):
             return False
-        seconds = until - self._clock.wall() + MARGIN
-        self._waited_for += seconds
-        self._tell(f"waiting {seconds:.0f} s, for {self._name} wants no asks of {case.model}{self._since(case)}")
+        self._waited_for += self._more(until)
+        self._wakes = max(self._wakes, until + MARGIN)
+        seconds = until + MARGIN - self._clock.wall()
+        if (case.model, until) not in self._said:
+            self._said.add((case.model, until))
+            self._tell(f"waiting {seconds:.0f} s, for {self._name} wants no asks of {case.model}{self._since(case)}")
         await self._sleep(seconds)
         return True
 
