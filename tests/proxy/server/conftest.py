@@ -16,7 +16,7 @@ from llm_canaries.proxy.core import Core
 from llm_canaries.proxy.gateway import Limits
 from llm_canaries.proxy.retry import Retries
 from llm_canaries.proxy.routes import Provider
-from llm_canaries.proxy.server.door import Door, serving
+from llm_canaries.proxy.server.door import PATIENCE, Door, serving
 from llm_canaries.proxy.server.keys import ClientKeys
 from llm_canaries.proxy.server.pages import Pages
 from llm_canaries.proxy.traffic import Traffic
@@ -50,6 +50,7 @@ async def open_door(clock: Clock) -> AsyncIterator[OpenDoor]:
             dialects: tuple[str, ...] = tuple(DIALECTS),
             limits: Limits = LIMITS,
             limit: int = 2**20,
+            within: float = PATIENCE,
             **fields: Any,
         ) -> Opened:
             session = await stack.enter_async_context(new_session(keep_alive=True))
@@ -64,8 +65,8 @@ async def open_door(clock: Clock) -> AsyncIterator[OpenDoor]:
                 traffic=traffic,
             )
             redact = Redactor((PROVIDER_KEY, *keys))
-            door = Door(core, Pages(core, traffic, clock), ClientKeys(keys), redact=redact, limit=limit)
-            url = await stack.enter_async_context(serving(door, "127.0.0.1", 0))
+            door = Door(core, Pages(core, traffic, clock), ClientKeys(keys), redact=redact, limit=limit, within=within)
+            url = await stack.enter_async_context(serving(door, "127.0.0.1", 0, within))
             return Opened(url, core, traffic)
 
         yield start

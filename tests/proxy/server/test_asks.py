@@ -263,6 +263,31 @@ async def test_a_client_that_waits_to_be_asked_for_its_body(mirror_url, open_doo
 
 
 @both_ways
+async def test_a_client_that_never_comes_to_the_end_of_its_body(dialect, mirror_url, open_door):
+    door = await open_door(mirror_url, within=0.2)
+    path, ask = asking(dialect, HEALTHY)
+    body = json.dumps(ask).encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(door.url).port)
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body) + 1}\r\n\r\n"
+    writer.write(head.encode() + body)
+    said = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).lower()
+    assert said.startswith(b"http/1.1 408 ") and b"connection: close" in said
+    error = await reader.readexactly(int(said.partition(b"content-length: ")[2].split()[0]))
+    assert "whole within 0.2 s" in json.loads(error)["error"]["message"]
+    assert door.traffic.snapshot()["up"].requests == 0, "nobody was asked"
+    writer.close()
+
+
+@pytest.mark.parametrize("said", [b"", b"POST /v1/messages HTTP/1.1\r\nx-a: 1\r\n"], ids=["nothing", "half a head"])
+async def test_a_client_that_never_comes_to_the_end_of_its_head(said, mirror_url, open_door):
+    door = await open_door(mirror_url, within=0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(door.url).port)
+    writer.write(said)
+    assert await asyncio.wait_for(reader.read(), 5) == b"", "the connection is closed"
+    writer.close()
+
+
+@both_ways
 async def test_a_body_that_is_not_in_its_encoding(dialect, mirror_url, open_door, client, caplog):
     door = await open_door(mirror_url)
     path, ask = asking(dialect, HEALTHY)

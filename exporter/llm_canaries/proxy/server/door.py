@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from llm_canaries.proxy.core import Core, CoreAnswer
 from llm_canaries.proxy.gateway import Unanswered
@@ -19,7 +19,7 @@ from llm_canaries.proxy.server.log import server_log
 from llm_canaries.proxy.server.pages import Pages
 from llm_canaries.proxy.server.passed import to_client, to_provider
 from llm_canaries.proxy.server.paths import METHOD, AskPaths, own_path
-from llm_canaries.proxy.server.refusal import GARBLED, WRONG_KEY, refusal, too_large
+from llm_canaries.proxy.server.refusal import GARBLED, WRONG_KEY, refusal, too_large, too_slow
 from llm_canaries.proxy.server.whole import Whole
 from llm_canaries.proxy.translate import gather
 from llm_canaries.wire.dialects import DIALECTS
@@ -29,6 +29,7 @@ from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.json import WireError
 
 MOST_REQUEST_BYTES = 32 * 1024 * 1024
+PATIENCE = 300.0  # seconds for a request to come whole (32 MiB at 1 Mbit/s), and for a connection without one
 
 
 class Door:
@@ -42,10 +43,11 @@ class Door:
         *,
         redact: Callable[[str], str],
         limit: int = MOST_REQUEST_BYTES,
+        within: float = PATIENCE,
     ) -> None:
         self._core, self._pages, self._keys = core, pages, keys
         self._redact = redact
-        self._limit = limit
+        self._limit, self._within = limit, within
         self._paths = AskPaths()
         self._later = asyncio.get_running_loop().call_soon
 
@@ -58,9 +60,11 @@ class Door:
         if self._keys and not self._keys.admit(shown_keys(request.headers, request.query)):
             return refusal(dialect, WRONG_KEY)
         try:
-            body = await read_body(request, self._limit)
+            body = await read_body(request, self._limit, self._within)
         except web.RequestPayloadError:
             return _unread(refusal(dialect, GARBLED))
+        except TimeoutError:
+            return _unread(refusal(dialect, too_slow(self._within)))
         if body is None:
             return _unread(refusal(dialect, too_large(self._limit)))
         headers, asked = to_provider(dialect, request.headers), own_path(dialect, request.rel_url.raw_path)
@@ -115,10 +119,11 @@ class Door:
         )
 
 
-async def read_body(request: web.BaseRequest, limit: int) -> bytes | None:
+async def read_body(request: web.BaseRequest, limit: int, within: float) -> bytes | None:
     """The request's body, None where it is longer than `limit`; the rest of it is then left unread.
 
-    Raises web.RequestPayloadError where it is not in the encoding that the request names.
+    Raises web.RequestPayloadError where it is not in the encoding that the request names, TimeoutError where it is not
+    whole `within` seconds: nothing in aiohttp says how long a client may take for a body.
     """
     if (request.content_length or 0) > limit:
         return None
@@ -128,6 +133,11 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes | None:
     if content.is_eof():  # a small body came with its head
         body = content.read_nowait()
         return body if len(body) <= limit else None
+    async with asyncio.timeout(within):
+        return await _read_rest(content, limit)
+
+
+async def _read_rest(content: StreamReader, limit: int) -> bytes | None:
     body, more = b"", bytearray()
     while not content.at_eof():
         chunk = await content.readany()
@@ -147,9 +157,14 @@ def _unread(answer: web.Response) -> web.Response:
 
 
 @asynccontextmanager
-async def serving(door: Door, host: str, port: int) -> AsyncIterator[str]:
-    """The door listening; the value is its base URL. Raises OSError where the address is taken."""
-    server = web.Server(door, access_log=None, logger=server_log(), handler_cancellation=True)
+async def serving(door: Door, host: str, port: int, patience: float = PATIENCE) -> AsyncIterator[str]:
+    """The door listening; the value is its base URL. Raises OSError where the address is taken.
+
+    A connection whose client says no whole head for `patience` seconds is closed.
+    """
+    server = web.Server(
+        door, access_log=None, logger=server_log(), handler_cancellation=True, keepalive_timeout=patience
+    )
     # aiohttp waits that long twice: for answers under way, then for those it cancelled
     runner = web.ServerRunner(server, shutdown_timeout=1.0)
     async with listening(runner, host, port) as url:

@@ -29,6 +29,11 @@ def too_large(limit: int) -> Fault:
     return Fault(reason=R.TOO_LARGE, status=413, message=f"the request is larger than {limit} bytes")
 
 
+def too_slow(seconds: float) -> Fault:
+    """A request that did not come to its end within `seconds`."""
+    return Fault(reason=R.BAD_REQUEST, status=408, message=f"the request did not come whole within {seconds:g} s")
+
+
 def no_page(method: str, path: str) -> Fault:
     """Nothing is served there."""
     message = f"nothing is served at {method} {path[:200]}"
