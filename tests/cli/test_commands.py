@@ -2,17 +2,16 @@
 
 import json
 import re
-import signal
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
 import yaml
-from commands import canaries
+from commands import canaries, interrupted
+from small_server import handled_by
 
 SECRET = "sk-planted-0123456789abcdef"
 
@@ -91,17 +90,14 @@ def test_verbose_shows_each_exchange(tmp_path):
 
 
 def test_interrupting_leaves_a_table_and_no_traceback(tmp_path):
-    arguments = [sys.executable, "-m", "llm_canaries", "run", "--model", "mirror/hang"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(arguments, text=True, cwd=tmp_path, **pipes) as started:
-        assert "catalog" in started.stderr.readline(), "the catalog has ended, whatever asks the model hangs"
-        started.send_signal(signal.SIGINT)
-        out, err = started.communicate(timeout=10)
-    assert started.returncode == 130
-    assert "Traceback" not in err
-    left = re.search(r"interrupted; (\d+) of (\d+) runs are left out", err)
+    first = []
+    done = interrupted("run", "--model", "mirror/hang", cwd=tmp_path, told=lambda line: first.append(line) or True)
+    assert "catalog" in first[0], "the catalog has ended, whatever asks the model hangs"
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+    left = re.search(r"interrupted; (\d+) of (\d+) runs are left out", done.stderr)
     assert left is not None and int(left[1]) == int(left[2]) - 1
-    assert "1 passed." in out, "the catalog alone asks no model"
+    assert "1 passed." in done.stdout, "the catalog alone asks no model"
 
 
 class Leaky(BaseHTTPRequestHandler):
@@ -127,12 +123,8 @@ class Leaky(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def leaky():
-    with ThreadingHTTPServer(("127.0.0.1", 0), Leaky) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with handled_by(Leaky) as url:
+        yield url
 
 
 def test_a_secret_never_shows_even_where_the_gateway_repeats_it(leaky, tmp_path):

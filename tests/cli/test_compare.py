@@ -2,16 +2,14 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
-from commands import canaries
+from commands import canaries, interrupted
 
 CONFIG = """\
 gateways:
@@ -144,16 +142,10 @@ def test_github_gets_annotations_and_a_summary(folder):
 def test_interrupting_tells_of_the_pairs_that_had_ended(folder):
     config = (folder / "canaries.yml").read_text().replace("mirror/zero-usage", "mirror/hang")
     (folder / "canaries.yml").write_text(config)
-    arguments = [sys.executable, "-m", "llm_canaries", "compare", "healthy", "hidden"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(arguments, text=True, cwd=folder, **pipes) as started:
-        started.stderr.readline()  # the forecast: now it begins
-        time.sleep(1)
-        started.send_signal(signal.SIGINT)
-        out, err = started.communicate(timeout=10)
-    assert started.returncode == 130
-    assert "Traceback" not in err
-    assert "base healthy, head hidden, 0 pairs: nothing to compare" in out
+    done = interrupted("compare", "healthy", "hidden", cwd=folder, pause=1)  # after the forecast
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+    assert "base healthy, head hidden, 0 pairs: nothing to compare" in done.stdout
 
 
 def test_run_writes_sarif_too(folder):

@@ -5,9 +5,8 @@ import contextlib
 import json
 import os
 import sqlite3
-import threading
 import zlib
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import jsonschema
 import pytest
@@ -16,6 +15,7 @@ from click.testing import CliRunner
 from commands import canaries as spawned
 from har_schema import HAR
 from msgspec import Struct
+from small_server import handled_by
 
 from llm_canaries.cli.main import main
 from llm_canaries.state.database import FILE, Database
@@ -323,12 +323,8 @@ class Leaky(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def leaky():
-    with ThreadingHTTPServer(("127.0.0.1", 0), Leaky) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with handled_by(Leaky) as url:
+        yield url
 
 
 def test_no_secret_is_in_the_state_or_in_anything_made_of_it(leaky, tmp_path):

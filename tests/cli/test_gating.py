@@ -1,14 +1,10 @@
 """`canaries run --gate` as a user runs it."""
 
 import json
-import signal
-import subprocess
-import sys
-import time
 from xml.etree import ElementTree as ET
 
 import pytest
-from commands import canaries
+from commands import canaries, interrupted
 
 GATE = ("run", "--gate", "failures < 5%")
 
@@ -81,13 +77,8 @@ def test_github_is_told(tmp_path):
 
 
 def test_interrupting_tells_what_was_found(tmp_path):
-    arguments = [sys.executable, "-m", "llm_canaries", *GATE, "--model", "mirror/hang", "--select", "known-good"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(arguments, text=True, cwd=tmp_path, **pipes) as started:
-        started.stderr.readline()  # the forecast: now it begins
-        time.sleep(1)
-        started.send_signal(signal.SIGINT)
-        out, err = started.communicate(timeout=10)
-    assert started.returncode == 130
-    assert "Traceback" not in err
-    assert "interrupted; 72 more without a failure" in out
+    arguments = (*GATE, "--model", "mirror/hang", "--select", "known-good")
+    done = interrupted(*arguments, cwd=tmp_path, pause=1)  # after the forecast
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+    assert "interrupted; 72 more without a failure" in done.stdout

@@ -4,17 +4,17 @@ import json
 import os
 import shutil
 import subprocess
-import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from sidecars import wait_until
 from sinks import free_port
+from small_server import handled_by
 
 CONFIG = """
 global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
@@ -122,12 +122,5 @@ def relaying(upstream, accept=None):
         def log_message(self, *arguments):
             """Nothing: the test looks at `seen`."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Passing) as server:
-        relay.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield relay
-        finally:
-            server.shutdown()
-            thread.join()
+    with handled_by(Passing) as relay.url:
+        yield relay

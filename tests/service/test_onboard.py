@@ -1,13 +1,13 @@
 """Covers service/onboard.py and the command: onboarding at the mirror, and at gateways that change meanwhile."""
 
 import json
-import signal
 import subprocess
 import sys
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from commands import interrupted
 
 from llm_canaries.canary.onboarding import Reason, judge
 from llm_canaries.mirror.server import Mirror
@@ -276,17 +276,12 @@ def test_a_deployed_gateway_is_not_looked_at_too_often(tmp_path):
 
 
 def test_ctrl_c_ends_with_the_verdict_so_far(tmp_path):
-    line = [sys.executable, "-m", "llm_canaries", "onboard", "mirror", "--watch", "1h", "--every", "1s"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(line, text=True, cwd=tmp_path, **pipes) as started:
-        while "watched" not in (said := started.stderr.readline()):
-            assert said, "it ended by itself"
-        started.send_signal(signal.SIGINT)
-        out, err = started.communicate(timeout=20)
-    assert started.returncode == 130
-    assert "Traceback" not in err
-    assert "cut_short: watched" in out
-    assert "Verdict: undecided." in out
+    watching = ("onboard", "mirror", "--watch", "1h", "--every", "1s")
+    done = interrupted(*watching, cwd=tmp_path, told=lambda line: "watched" in line)
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+    assert "cut_short: watched" in done.stdout
+    assert "Verdict: undecided." in done.stdout
 
 
 async def test_a_block_that_fails_says_whose_fault_it_is(gateway, tmp_path, clock, draw):

@@ -16,7 +16,7 @@ from llm_canaries.canary.canary import Outcome, Run, Severity
 from llm_canaries.canary.evidence.keep import evidence_of
 from llm_canaries.canary.exit_code import ExitCode, exit_code, gate_exit_code
 from llm_canaries.canary.explain import read_pages
-from llm_canaries.canary.gating import By, Gated
+from llm_canaries.canary.gating import By, Gated, Rules
 from llm_canaries.canary.load import Wanted
 from llm_canaries.canary.report.evidence import evidence_text
 from llm_canaries.canary.report.gate import gate_lines, gate_remarks, gate_summary, gate_table
@@ -106,14 +106,9 @@ def command(
     in the table, in JSON as `gate` and in JUnit as test cases.
     """
     rules = rules_of(gate, gate_by, confidence, max_runs)
-    repeated = click.get_current_context().get_parameter_source("repeat") is not ParameterSource.DEFAULT
-    if rules is not None and repeated:
-        raise click.UsageError("--repeat and --gate exclude each other: a gate repeats as needed, up to --max-runs")
-    if rules is not None and wait is not None:
-        raise click.UsageError("--wait and --gate exclude each other: a gate ends where a gateway wants no asks")
-    if ignore_pauses and (rules is not None or wait is not None):
-        raise click.UsageError("--ignore-pauses goes neither with --wait nor with --gate")
-    patience = None if ignore_pauses else parsed("--wait", WAIT if wait is None else wait, parse_duration)
+    if rules is not None:
+        _check_fits_a_gate(wait, ignore_pauses=ignore_pauses)
+    patience = _patience(wait, ignore_pauses=ignore_pauses)
     settings = settings_or_exit(config)
     wanted = Wanted(canaries=split(select), gateways=split(gateway), models=split(model))
     cases = chosen_cases(settings, wanted)
@@ -128,21 +123,12 @@ def command(
         wait=patience,
         keeper=keeper_of(state, settings) if state is not None else None,
     )
-    gated: Gated | None = None
-    if rules is None:
-        runs, interrupted = _runs(settings, order)
-    else:
-        groups = groups_of(cases, rules, allow_undecided=allow_undecided)
-        click.echo(forecast(groups, rules, attribution=not no_attribution), err=True)
-        runs, gated, interrupted = play_gate(settings, order, rules, groups)
+    runs, gated, interrupted = _played(settings, order, rules, allow_undecided=allow_undecided)
     file = sys.stderr if "-" in (json_file, junit_file, sarif_file) else sys.stdout
     out = Console(file=file, soft_wrap=True, highlight=False)
     if verbose:
         _show_evidence(out, settings, runs)
-    if gated is None:
-        _show_table(out, settings, runs)
-    else:
-        _show_gate(out, runs, gated)
+    _show_table(out, runs, gated)
     write(json_file, json_report(runs, gated))
     write(junit_file, junit_report(runs) if gated is None else gate_junit(gated))
     if sarif_file is not None:
@@ -151,6 +137,34 @@ def command(
     code = _exit_code(runs, gated, Severity(fail_on), allow_undecided=allow_undecided)
     _show_next(out, settings, runs, code, state, verbose=verbose)
     sys.exit(INTERRUPTED if interrupted else code)
+
+
+def _check_fits_a_gate(wait: str | None, *, ignore_pauses: bool) -> None:
+    """Raises UsageError for options that a gate leaves no room for."""
+    if click.get_current_context().get_parameter_source("repeat") is not ParameterSource.DEFAULT:
+        raise click.UsageError("--repeat and --gate exclude each other: a gate repeats as needed, up to --max-runs")
+    if wait is not None or ignore_pauses:
+        option = "--ignore-pauses" if ignore_pauses else "--wait"
+        raise click.UsageError(f"{option} and --gate exclude each other: a gate ends where a gateway wants no asks")
+
+
+def _patience(wait: str | None, *, ignore_pauses: bool) -> float | None:
+    """The seconds to wait in all at a gateway, None where pauses are not heeded. Raises UsageError."""
+    if ignore_pauses and wait is not None:
+        raise click.UsageError("--ignore-pauses and --wait exclude each other: nothing is waited for")
+    return None if ignore_pauses else parsed("--wait", WAIT if wait is None else wait, parse_duration)
+
+
+def _played(
+    settings: Settings, order: Order, rules: Rules | None, *, allow_undecided: bool
+) -> tuple[list[Run], Gated | None, bool]:
+    """The runs, what the gate came to if there is one, and whether it was interrupted."""
+    if rules is None:
+        runs, interrupted = _runs(settings, order)
+        return runs, None, interrupted
+    groups = groups_of(order.cases, rules, allow_undecided=allow_undecided)
+    click.echo(forecast(groups, rules, attribution=order.attribution), err=True)
+    return play_gate(settings, order, rules, groups)
 
 
 def _tell_github(runs: Sequence[Run], gated: Gated | None) -> None:
@@ -206,7 +220,10 @@ def _show_evidence(out: Console, settings: Settings, runs: Sequence[Run]) -> Non
         out.print(evidence_text(evidence, run.number), markup=False)
 
 
-def _show_table(out: Console, settings: Settings, runs: Sequence[Run]) -> None:
+def _show_table(out: Console, runs: Sequence[Run], gated: Gated | None) -> None:
+    if gated is not None:
+        _show_gate(out, runs, gated)
+        return
     if runs:
         print_table(out, table_report(runs))
     for line in remarks(runs):
