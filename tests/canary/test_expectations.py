@@ -14,8 +14,8 @@ from llm_canaries.canary.expectations import (
     of_time,
     of_tokens,
     pattern,
-    short,
 )
+from llm_canaries.wire.clip import clipped
 from llm_canaries.wire.message import Finish, Usage
 
 HEADERS = (("Content-Type", "application/json; charset=utf-8"), ("X-A", "one"), ("x-a", "two"))
@@ -86,4 +86,4 @@ def test_a_pattern_cannot_hang():
 
 
 def test_long_texts_are_told_in_short():
-    assert len(short("x" * 1000)) == 60
+    assert len(clipped("x" * 1000)) == 60

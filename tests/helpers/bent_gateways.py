@@ -2,12 +2,26 @@
 
 from contextlib import asynccontextmanager
 
+from msgspec.structs import replace
+
 from llm_canaries.config.load import load
+from llm_canaries.mirror.distortions import drop_images
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.door import Plan, opened
+from llm_canaries.service.mutants.bent import Bent
 from llm_canaries.service.settings import Settings, known, read_settings
 
 LIMITS = "limits: {connect: 1s, first_byte: 1500ms, idle: 1s, total: 5s}"
+
+
+def losing_images(gateway):
+    """Images in tools' results never reach the provider."""
+    return Bent(
+        gateway,
+        lambda send: replace(send, ask=drop_images(send.ask)),
+        lambda send, whole: whole,
+        lambda look, whole: whole,
+    )
 
 
 def settings_of(text):

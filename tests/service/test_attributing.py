@@ -4,14 +4,13 @@ from collections import Counter
 from contextlib import asynccontextmanager
 
 import pytest
-from bent_gateways import paired, proxied, settings_of
+from bent_gateways import losing_images, paired, proxied, settings_of
 from msgspec.structs import replace
 from plays import case
 
 from llm_canaries.canary.canary import Outcome
 from llm_canaries.canary.load import Wanted, cases
 from llm_canaries.canary.scenarios.table import SCENARIOS
-from llm_canaries.mirror.distortions import drop_images
 from llm_canaries.proxy.profiles import read_profiles
 from llm_canaries.service.attributing import looped_back
 from llm_canaries.service.gate import gate
@@ -20,16 +19,6 @@ from llm_canaries.service.mutants.core import CORE_MUTANTS
 from llm_canaries.service.playing import Order
 from llm_canaries.service.providers import spoken_by
 from llm_canaries.wire.fault import Fault, FaultReason
-
-
-def losing_images(gateway):
-    """Images in tools' results never reach the provider."""
-    return Bent(
-        gateway,
-        lambda send: replace(send, ask=drop_images(send.ask)),
-        lambda send, whole: whole,
-        lambda look, whole: whole,
-    )
 
 
 class Counting:

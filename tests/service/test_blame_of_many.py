@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager
 from xml.etree import ElementTree as ET
 
 import pytest
-from bent_gateways import LIMITS, proxied, settings_of
-from msgspec.structs import replace
+from bent_gateways import LIMITS, losing_images, proxied, settings_of
 
 from llm_canaries.canary.claim import parse_claim
 from llm_canaries.canary.comparison import Change, compare
@@ -19,7 +18,6 @@ from llm_canaries.canary.report.github import compared_commands, gate_annotation
 from llm_canaries.canary.report.junit import compared_junit, gate_junit
 from llm_canaries.canary.report.sarif import results_compared, sarif_report
 from llm_canaries.canary.trial import Plan, match
-from llm_canaries.mirror.distortions import drop_images
 from llm_canaries.service.compare import comparing
 from llm_canaries.service.gating import gating
 from llm_canaries.service.mutants.bent import Bent, Whole
@@ -30,15 +28,6 @@ PLAN = Plan(rounds=1, confidence=0.95, latency=9.0, tokens=9.0)
 CUT = CORE_MUTANTS["cut-and-closed"].bend
 BAD_GATEWAY = b'{"error":{"message":"bad gateway","type":"server_error","code":null}}'
 REFUSED = b'{"error":{"message":"who are you","type":"invalid_request_error","code":"invalid_api_key"}}'
-
-
-def losing_images(gateway):
-    return Bent(
-        gateway,
-        lambda send: replace(send, ask=drop_images(send.ask)),
-        lambda send, whole: whole,
-        lambda look, whole: whole,
-    )
 
 
 def refusing(status, body):

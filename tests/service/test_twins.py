@@ -5,7 +5,7 @@ import zlib
 
 import jsonschema
 import pytest
-from bent_gateways import LIMITS, proxied, settings_of
+from bent_gateways import LIMITS, losing_images, proxied, settings_of
 from har_schema import HAR
 from msgspec.structs import replace
 
@@ -20,22 +20,11 @@ from llm_canaries.canary.report.har import har
 from llm_canaries.canary.scenarios.table import SCENARIOS
 from llm_canaries.canary.verdict import passed
 from llm_canaries.config.secrets import Redactor
-from llm_canaries.mirror.distortions import drop_images
 from llm_canaries.service.gate import gate
-from llm_canaries.service.mutants.bent import Bent
 from llm_canaries.service.mutants.core import CORE_MUTANTS
 from llm_canaries.service.playing import Order
 
 CUT = CORE_MUTANTS["cut-and-closed"].bend
-
-
-def losing_images(gateway):
-    return Bent(
-        gateway,
-        lambda send: replace(send, ask=drop_images(send.ask)),
-        lambda send, whole: whole,
-        lambda look, whole: whole,
-    )
 
 
 @pytest.fixture

@@ -116,11 +116,11 @@ def _service(url: str) -> "NotifyBase | None":
 
     # A root handler of ours would print what Apprise says of a URL that it cannot read: the URL.
     logging.getLogger("apprise").propagate = False
+    if (found := _SCHEME.match(url)) is not None:
+        load(found[1].lower())
     # Without a service_timeout and a mode of its own Apprise sends in the caller's thread; with them, in six threads
     # that all receivers share and that the interpreter waits for at its end. A redirected POST arrives as a GET
     # without the message and counts as success, so redirects are failures unless the URL says `redirect=yes`.
-    if (found := _SCHEME.match(url)) is not None:
-        load(found[1].lower())
     asset = apprise.AppriseAsset(
         service_timeout=0, storage_mode="memory", async_mode=False, http_redirects=False, app_id="llm-canaries"
     )

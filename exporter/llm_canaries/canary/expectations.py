@@ -74,7 +74,7 @@ def of_headers(headers: Headers, wanted: Mapping[str, str]) -> Finding | None:
         if value is None:
             return failed(Reason.HEADER_DIFFERS, Domain.DEPLOYMENT, f"no header {name}")
         if pattern(text).search(value) is None:
-            return failed(Reason.HEADER_DIFFERS, Domain.DEPLOYMENT, f"{name} is {short(value)!r}, expected {text!r}")
+            return failed(Reason.HEADER_DIFFERS, Domain.DEPLOYMENT, f"{name} is {clipped(value)!r}, expected {text!r}")
     return None
 
 
@@ -90,7 +90,7 @@ def of_json(body: bytes, wanted: Mapping[str, Value]) -> Finding | None:
         found = list(values_at(said, read_path(path)))
         if any(same(each, value) for each in found) or (value is None and not found):
             continue
-        what = f"`{path}` is {short(encode_text(found[0]))}" if found else f"nothing at `{path}`"
+        what = f"`{path}` is {clipped(encode_text(found[0]))}" if found else f"nothing at `{path}`"
         return failed(Reason.JSON_DIFFERS, Domain.TRANSLATION, f"{what}, expected {encode_text(value)}")
     return None
 
@@ -100,7 +100,7 @@ def of_text(text: str, contains: Sequence[str], lacks: Sequence[str], matches: S
     plain = unicodedata.normalize("NFKC", text)
 
     def wrong(what: str) -> Finding:
-        return failed(Reason.TEXT_DIFFERS, Domain.PROVIDER, f"{what} in {short(text)!r}")
+        return failed(Reason.TEXT_DIFFERS, Domain.PROVIDER, f"{what} in {clipped(text)!r}")
 
     for piece in contains:
         if unicodedata.normalize("NFKC", piece) not in plain:
@@ -139,8 +139,3 @@ def of_time(what: str, seconds: float | None, within: float) -> Finding | None:
     if not within or seconds is None or seconds <= within:
         return None
     return failed(Reason.LATE, Domain.PROVIDER, f"{what} after {seconds:.2f} s, allowed {within:g} s")
-
-
-def short(text: str) -> str:
-    """The first 60 characters of `text`."""
-    return clipped(text, 60)

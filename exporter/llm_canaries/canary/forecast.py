@@ -64,7 +64,8 @@ def load_of(case: Case, cost: Cost, dollars: float | None) -> Load:
 
 def cost_of(case: Case, scenario: Scenario) -> Cost:
     """What one run of `case` costs when it passes; a model that reasons by itself may take up to the limit of it."""
-    cost, room = scenario.cost(case, case.params), suffix_budget(case) * scenario.cost(case, case.params).requests
+    cost = scenario.cost(case, case.params)
+    room = suffix_budget(case) * cost.requests
     if case.facts.thinking is False:
         return replace(cost, limit=0)
     return replace(cost, output_tokens=cost.output_tokens + room, limit=cost.limit + room) if room else cost

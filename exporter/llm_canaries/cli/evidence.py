@@ -10,6 +10,7 @@ from llm_canaries.cli.files import write
 from llm_canaries.cli.kept import Place, find, find_unsettled, place_of, place_options, refuse
 from llm_canaries.service.kept import Kept, kept_json, rows_json
 from llm_canaries.state.runs import RunRow
+from llm_canaries.wire.fault import bracketed
 
 NOT_KEPT = 1
 LISTED = 20
@@ -75,7 +76,7 @@ def _shown(kept: Kept) -> str:
 
 def row_text(row: RunRow) -> str:
     """What the ledger says of a run."""
-    domain = f" ({row.fault_domain})" if row.fault_domain else ""
+    domain = bracketed(row.fault_domain)
     verdict = f"{row.outcome} {row.reason}{domain}".rstrip()
     case = f"{row.canary} at {row.gateway}, model {row.model}, {row.dialect}, stream {row.stream}"
     verdict += f": {printable(row.detail)}" if row.detail else ""

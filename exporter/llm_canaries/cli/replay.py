@@ -30,6 +30,7 @@ from llm_canaries.config.secrets import Redactor
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.playing import Order, playing
 from llm_canaries.service.settings import Settings
+from llm_canaries.wire.fault import bracketed
 
 DIFFERS, UNREPLAYABLE = 1, 3
 
@@ -77,7 +78,7 @@ def command(number: str, config: str | None, state: str | None, url: str | None,
 
 def told(finding: Finding) -> str:
     """A finding in one line."""
-    domain = f" ({finding.fault_domain})" if finding.fault_domain else ""
+    domain = bracketed(finding.fault_domain)
     head = f"{finding.outcome.value} {finding.reason}{domain}".rstrip()
     return printable(f"{head}: {finding.detail}" if finding.detail else head)
 
@@ -119,7 +120,7 @@ def _sent(evidence: Evidence, settings: Settings) -> Finding:
 
     async def work() -> Run:
         order = Order(config=settings.config, cases=[case])
-        async with playing(order, clock=clock, redact=redact, report=lambda run: None, learn=redact.learn) as play:
+        async with playing(order, clock=clock, redact=redact, learn=redact.learn) as play:
             return await play.run(case, secrets.randbelow, before.memory)
 
     with asyncio.Runner(loop_factory=loop_factory()) as runner:

@@ -15,9 +15,9 @@ class Known(Struct, frozen=True, kw_only=True):
     `scenarios` maps a scenario to the Struct of its params. `plays` maps a definition to its scenario: with it
     the params of a canary that uses a definition are checked when the file loads, not only when they are merged.
     `least_every` is the shortest interval in seconds of the scenarios that have one. `looped` are the scenarios that
-    need our mirror behind the gateway. `serves` tells whether an
-    embedded gateway's configuration leads a model anywhere. `ways` is how a scenario asks for streams: `either`,
-    `both`, `streamed` or `whole`. `impossible` tells of canaries that are bound to what they can never be asked of.
+    need our mirror behind the gateway. `serves` tells whether an embedded gateway's configuration leads a model
+    anywhere. `ways` is how a scenario asks for streams: `either`, `both`, `streamed` or `whole`. `impossible` tells of
+    canaries that are bound to what they can never be asked of.
     """
 
     kinds: frozenset[str]

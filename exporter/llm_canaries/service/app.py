@@ -14,7 +14,7 @@ from llm_canaries.canary.canary import Case, Finding, Outcome, Run
 from llm_canaries.canary.holds import HoldReason, Holds, holds_after, listing, may_confirm
 from llm_canaries.canary.ledger import Availability, Ledger
 from llm_canaries.canary.scenarios.table import SCENARIOS
-from llm_canaries.canary.withheld import held
+from llm_canaries.canary.withheld import asks_directly, held
 from llm_canaries.proxy.clock import Clock
 from llm_canaries.proxy.core import Core
 from llm_canaries.proxy.price import prices_of
@@ -185,7 +185,7 @@ class Sidecar:
             if self.plant is not None and key in self.plant.cases:
                 await self._record(case, run, confirmation=confirmation)
         failed = run.finding.outcome is Outcome.FAIL and key in self.ledgers
-        gentle = may_confirm(run) and "direct" not in SCENARIOS[case.scenario].needs  # who asks directly asks once
+        gentle = may_confirm(run) and not asks_directly(case)  # who asks directly asks once
         if failed and self.ledgers[key].unconfirmed and gentle:
             self._later(self._confirm(key), CONFIRM_AFTER)
 

@@ -45,8 +45,8 @@ async def comparing(
     """
     base, head = orders
     async with (
-        playing(base, clock=clock, redact=redact[0], report=_untold, learn=learn[0]) as at_base,
-        playing(head, clock=clock, redact=redact[1], report=_untold, learn=learn[1]) as at_head,
+        playing(base, clock=clock, redact=redact[0], learn=learn[0]) as at_base,
+        playing(head, clock=clock, redact=redact[1], learn=learn[1]) as at_head,
     ):
         sides = (Turns(at_base, clock), Turns(at_head, clock))
         patient = [Patience(name, side, clock, wait, tell, sleep) for name, side in zip(NAMES, sides, strict=True)]
@@ -67,10 +67,6 @@ async def comparing(
             return trials
         found = compare(trials, plan)
         return [await _attributed(trial, found, orders, sides[1], draw) for trial in trials]
-
-
-def _untold(run: Run) -> None:
-    """A run is told with its trial."""
 
 
 async def _play(

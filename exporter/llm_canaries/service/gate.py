@@ -26,7 +26,7 @@ async def gate(
 
     A case for which a gateway is not waited for any longer is skipped: `held_retry_after`; or `held_support_error`.
     """
-    async with playing(order, clock=clock, redact=redact, report=lambda run: None, learn=learn) as play:
+    async with playing(order, clock=clock, redact=redact, learn=learn) as play:
         turns, wait = Turns(play, clock), order.wait or 0.0
         gateways = {case.gateway for case in order.cases}
         patient = {name: Patience(name, turns, clock, wait, tell, sleep) for name in gateways}

@@ -15,6 +15,7 @@ from llm_canaries.proxy.clock import Clock
 from llm_canaries.service.beside import Beside
 from llm_canaries.service.playing import Order, Playing, playing
 from llm_canaries.service.settings import Settings
+from llm_canaries.wire.fault import bracketed
 from llm_canaries.wire.nonce import Draw
 
 _PATIENCE = 60.0  # seconds that a canary waits for a hold to end; for a longer one it is left out
@@ -51,9 +52,7 @@ class Onboard:
         first = self._cases(self.seen.expected or (f"{self._block.prefix}/any",))
         config, paid = self._settings.config, self._budget.paid
         order = Order(config=config, cases=first, concurrency=1, paid=paid, attribution=True)
-        async with playing(
-            order, clock=self._clock, redact=redact, report=lambda run: None, learn=redact.learn
-        ) as play:
+        async with playing(order, clock=self._clock, redact=redact, learn=redact.learn) as play:
             await self._look(play, first)
             wanted = one_of_each(self._cases(self._asked()))
             for case in wanted:
@@ -106,7 +105,7 @@ class Onboard:
             self._spare(case, f"{finding.reason}: {finding.detail}")
             return
         self.seen = replace(self.seen, runs=(*self.seen.runs, run))
-        domain = f" ({finding.fault_domain})" if finding.fault_domain else ""
+        domain = bracketed(finding.fault_domain)
         reason = finding.reason and f"{finding.reason}{domain}:"
         said = " ".join(filter(None, (finding.outcome.value, reason, finding.detail)))
         self._say(f"{case.scenario} at {case.model}: {said}")

@@ -68,7 +68,7 @@ async def playing(
     *,
     clock: Clock,
     redact: Callable[[str], str],
-    report: Callable[[Run], None],
+    report: Callable[[Run], None] = lambda run: None,
     learn: Callable[[str], None] = lambda secret: None,
 ) -> AsyncIterator["Playing"]:
     """The gateways of the order's cases, open for runs."""

@@ -16,7 +16,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from llm_canaries.state.errors import Locked as Locked  # told from here too: who opens has to catch them
 from llm_canaries.state.errors import StateError as StateError
 from llm_canaries.state.errors import damaged, database_error, file_error
-from llm_canaries.state.keeper import Kept, claim
+from llm_canaries.state.keeper import Writer, claim
 from llm_canaries.state.lock import Lock
 from llm_canaries.state.migrations import check_version, migrate
 
@@ -42,7 +42,7 @@ class Database:
         self._closing: asyncio.Future[None] | None = None
 
     @classmethod
-    def open(cls, folder: Path, by: Kept = "sidecar") -> "Database":
+    def open(cls, folder: Path, by: Writer = "sidecar") -> "Database":
         """The state in `folder`, made where there is none and brought to this version; blocks for a moment.
 
         Raises StateError with a text for people, Locked where another instance holds the folder; `by` is who writes.
@@ -118,7 +118,7 @@ def _transaction(connection: sqlite3.Connection, function: Callable[[sqlite3.Con
             connection.execute("ROLLBACK")
 
 
-def _connect(file: Path, by: Kept) -> sqlite3.Connection:
+def _connect(file: Path, by: Writer) -> sqlite3.Connection:
     try:
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite would follow the umask
     except OSError as error:
@@ -137,7 +137,7 @@ def _connect(file: Path, by: Kept) -> sqlite3.Connection:
         raise told from error
 
 
-def _prepare(connection: sqlite3.Connection, file: Path, by: Kept) -> None:
+def _prepare(connection: sqlite3.Connection, file: Path, by: Writer) -> None:
     check_version(connection, file)
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":

@@ -6,7 +6,7 @@ from typing import Literal
 
 from llm_canaries.state.errors import StateError
 
-Kept = Literal["sidecar", "gate"]
+Writer = Literal["sidecar", "gate"]
 
 _REFUSALS = {
     "sidecar": "{file} is the state of a sidecar (`canaries serve`), and these runs would enter its ledger. "
@@ -17,7 +17,7 @@ _REFUSALS = {
 _SIDECARS = ("snapshots", "spending", "incidents", "deliveries")  # tables that the gate never writes to
 
 
-def claim(connection: sqlite3.Connection, file: Path, by: Kept) -> None:
+def claim(connection: sqlite3.Connection, file: Path, by: Writer) -> None:
     """Makes the state `by`'s own, in the caller's transaction; one that says nothing yet is whose it looks like.
 
     Raises StateError where it is somebody else's.

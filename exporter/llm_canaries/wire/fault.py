@@ -19,6 +19,11 @@ class Domain(StrEnum):
     CANARY = "canary"
 
 
+def bracketed(domain: str | None) -> str:
+    """` (translation)`, to stand behind a reason; empty where nobody is to blame."""
+    return f" ({domain})" if domain else ""
+
+
 class FaultReason(StrEnum):
     """Why no usable answer came; any scenario can end with one of these."""
 

@@ -11,6 +11,7 @@ from llm_canaries.canary.canary import Finding
 from llm_canaries.canary.evidence.value import KeptExchange, KeptPage
 from llm_canaries.config.secrets import Redactor
 from llm_canaries.state.text import storable
+from llm_canaries.wire.fault import bracketed
 
 
 def said(finding: Finding, redact: Redactor) -> Finding:
@@ -50,7 +51,7 @@ def decision(answers: Sequence[KeptExchange | KeptPage], finding: Finding, *, co
         lines.append("measured " + ", ".join(f"{name} {value:g}" for name, value in finding.measures.items()))
     if confirmation:
         lines.append("a confirmation: it decides whether the case stands, and enters no ratio")
-    domain = f" ({finding.fault_domain})" if finding.fault_domain else ""
+    domain = bracketed(finding.fault_domain)
     word = f" {finding.reason}{domain}" if finding.reason else ""
     lines.append(f"{finding.outcome.value}{word}" + (f": {finding.detail}" if finding.detail else ""))
     return tuple(lines)

@@ -168,7 +168,7 @@ class _Recorded:
                 DIALECTS[step.dialect].write_ask(step.ask, step.profile)  # nothing came because nothing could be sent
             raise Unreplayable(f"it takes a step that was not recorded: {_named(step)}")
         self.left -= 1
-        before, now = _kept_name(kept), _named(step)
+        before, now = _named(kept), _named(step)
         if before != now:
             raise Unreplayable(f"step {kept.step} is another than recorded: {now}, recorded: {before}")
         if self._checked and kept.digest != digest(step):
@@ -176,18 +176,12 @@ class _Recorded:
         return kept
 
 
-def _named(step: Send | Look) -> str:
-    if isinstance(step, Look):
-        return f"reads {step.path} ({step.via})"
-    how = "streamed" if step.stream else "whole"
-    return f"asks in {step.dialect}, {how}, mark {step.mark or 'none'} ({step.via})"
-
-
-def _kept_name(kept: KeptAnswer) -> str:
-    if isinstance(kept, KeptExchange):
-        how = "streamed" if kept.stream else "whole"
-        return f"asks in {kept.dialect}, {how}, mark {kept.mark or 'none'} ({kept.via})"
-    return f"reads {kept.path} ({kept.via})"
+def _named(step: Send | Look | KeptAnswer) -> str:
+    """A step in words, before it was answered or as it is kept with its answer."""
+    if isinstance(step, Send | KeptExchange):
+        how = "streamed" if step.stream else "whole"
+        return f"asks in {step.dialect}, {how}, mark {step.mark or 'none'} ({step.via})"
+    return f"reads {step.path} ({step.via})"
 
 
 def _whole(kept: KeptAnswer, *, needed: bool) -> None:

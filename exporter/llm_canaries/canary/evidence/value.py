@@ -35,6 +35,13 @@ class Body(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.text.encode() if self.text is not None else b64decode(self.base64 or "", validate=True)
 
     @property
+    def left_out(self) -> str:
+        """What is not kept of it, in words; empty where all of it is."""
+        if self.withheld:
+            return f"{self.size} bytes withheld: they say a secret in pieces"
+        return f"cut: the last {self.cut} of {self.size} bytes are not kept" if self.cut else ""
+
+    @property
     def whole(self) -> bool:
         """Whether all of it is kept."""
         return not self.cut and not self.withheld

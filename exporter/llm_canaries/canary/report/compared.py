@@ -11,6 +11,7 @@ from llm_canaries.canary.canary import Case
 from llm_canaries.canary.comparison import Change, Difference
 from llm_canaries.canary.report.rows import row
 from llm_canaries.canary.trial import Plan, Trial
+from llm_canaries.wire.fault import bracketed
 
 WORDS = {
     Change.NEW: "new failure",
@@ -110,7 +111,7 @@ def compared_remarks(compared: Compared) -> list[Text]:
     lines: dict[str, Text] = {}
     for each in compared.told:
         if each.detail and (each.change.worse or each.change is Change.UNDECIDED):
-            head = f"{WORDS[each.change]} {each.canary}: {each.reason}{domain_of(each)}"
+            head = f"{WORDS[each.change]} {each.canary}: {each.reason}{bracketed(each.fault_domain)}"
             style = "bold red" if each.change.worse else _STYLES[Change.UNDECIDED]
             lines.setdefault(f"{head}\0{each.detail}", Text.assemble((head, style), f": {each.detail}"))
     return list(lines.values())
@@ -133,11 +134,6 @@ def where(difference: Difference) -> str:
     return f"{case.model} {case.dialect} stream={case.stream_word}"
 
 
-def domain_of(difference: Difference) -> str:
-    """` (translation)`; empty where nobody is to blame."""
-    return f" ({difference.fault_domain})" if difference.fault_domain else ""
-
-
 def chance_of(p: float) -> str:
     """How probable so much is, if nothing had changed."""
     return "< 0.01 %" if p < 1e-4 else f"{p * 100:.2g} %"
@@ -147,7 +143,7 @@ def line(difference: Difference) -> str:
     """A difference in one line."""
     what = f"{WORDS[difference.change]} {difference.canary} {where(difference)}: {difference.reason}"
     counts = f"{difference.base} at base, {difference.head} at head"
-    return f"{what}{domain_of(difference)}: {counts}. {difference.detail}".rstrip()
+    return f"{what}{bracketed(difference.fault_domain)}: {counts}. {difference.detail}".rstrip()
 
 
 def compared_annotations(differences: Sequence[Difference]) -> list[tuple[str, str, str]]:

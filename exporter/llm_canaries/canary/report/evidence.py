@@ -59,11 +59,7 @@ def body_lines(body: Body) -> list[str]:
         text = _LONG_BASE64.sub(lambda found: f"<{len(found[0])} characters of base64>", text)
         shown = text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}… ({body.size} bytes in all)"
         lines = [f"  {line}" for line in shown.splitlines()]
-    if body.withheld:
-        lines.append(f"  [{body.size} bytes withheld: they say a secret in pieces]")
-    elif body.cut:
-        lines.append(f"  [cut: the last {body.cut} of {body.size} bytes are not kept]")
-    return lines
+    return lines + ([f"  [{body.left_out}]"] if body.left_out else [])
 
 
 def _exchange(exchange: KeptExchange) -> list[str]:

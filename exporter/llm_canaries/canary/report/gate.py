@@ -10,6 +10,7 @@ from llm_canaries.canary.canary import Outcome, Run
 from llm_canaries.canary.gating import By, Gated, Verdict, Why
 from llm_canaries.canary.report.table import STYLES
 from llm_canaries.canary.sequential import Decision
+from llm_canaries.wire.fault import bracketed
 
 _STYLES = {
     Decision.PASS: STYLES[Outcome.PASS],
@@ -100,7 +101,7 @@ def gate_remarks(runs: Sequence[Run]) -> list[Text]:
     for run in runs:
         if run.finding.outcome is not Outcome.PASS:
             case, finding = run.case, run.finding
-            domain = f" ({finding.fault_domain})" if finding.fault_domain else ""
+            domain = bracketed(finding.fault_domain)
             kind = (case.canary, case.gateway, finding.outcome, str(finding.reason), domain)
             kinds.setdefault(kind, []).append(run)
     lines = []
@@ -124,7 +125,7 @@ def whose(verdict: Verdict) -> str:
 def blamed_lines(verdict: Verdict) -> list[str]:
     """A line for each reason and fault domain among the failures, with the evidence that decided."""
     return [
-        f"{each.failures} × {each.reason}{f' ({each.fault_domain})' if each.fault_domain else ''}: {each.detail}"
+        f"{each.failures} × {each.reason}{bracketed(each.fault_domain)}: {each.detail}"
         for each in verdict.blamed
     ]
 

@@ -16,6 +16,7 @@ from llm_canaries.canary.report.gate import (
 )
 from llm_canaries.canary.report.rows import summary
 from llm_canaries.canary.sequential import Decision
+from llm_canaries.wire.fault import bracketed
 
 _MARKS = {Outcome.PASS: "✅", Outcome.FAIL: "❌", Outcome.INCONCLUSIVE: "❔", Outcome.SKIP: "⏭️"}
 
@@ -29,7 +30,7 @@ def annotations(runs: Sequence[Run]) -> list[str]:
         if finding.outcome in levels:
             title = _property(f"{case.canary}: {finding.reason}")
             where = f"{case.gateway} {case.model} {case.dialect} stream={case.stream_word}"
-            domain = f" ({finding.fault_domain})" if finding.fault_domain else ""
+            domain = bracketed(finding.fault_domain)
             lines.append(f"::{levels[finding.outcome]} title={title}::{_data(f'{where}{domain}: {finding.detail}')}")
     return lines
 

@@ -127,9 +127,7 @@ def _response(answer: KeptExchange | KeptPage) -> Object:
 
 
 def _left_out(body: Body) -> Object:
-    if body.withheld:
-        return {"comment": f"{body.size} bytes withheld: they say a secret in pieces"}
-    return {"comment": f"cut: the last {body.cut} of {body.size} bytes are not kept"} if body.cut else {}
+    return {"comment": body.left_out} if body.left_out else {}
 
 
 def _named(pairs: Headers) -> list[Object]:

@@ -12,6 +12,7 @@ from llm_canaries.canary.report.compared import Compared, line, where
 from llm_canaries.canary.report.gate import because, blamed_lines, probability, stopped, whose
 from llm_canaries.canary.report.rows import counts
 from llm_canaries.canary.sequential import Decision
+from llm_canaries.wire.fault import bracketed
 
 # what XML 1.0 cannot hold, and strangers' answers may
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -129,7 +130,7 @@ def _add_case(suite: ET.Element, run: Run) -> None:
     )
     tags = {Outcome.FAIL: "failure", Outcome.INCONCLUSIVE: "error", Outcome.SKIP: "skipped"}
     if finding.outcome in tags:
-        domain = f" ({finding.fault_domain})" if finding.fault_domain else ""
+        domain = bracketed(finding.fault_domain)
         message = _legal(f"{finding.reason}{domain}: {finding.detail}")
         told = ET.SubElement(element, tags[finding.outcome], type=_legal(finding.reason), message=message)
         told.text = _legal("\n".join(finding.because)) or None

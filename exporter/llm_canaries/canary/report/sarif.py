@@ -12,7 +12,7 @@ from msgspec import Struct
 from llm_canaries.canary.canary import Case, Outcome, Run, Severity
 from llm_canaries.canary.comparison import Change, Difference
 from llm_canaries.canary.explain import Page, page_text
-from llm_canaries.wire.fault import Domain
+from llm_canaries.wire.fault import Domain, bracketed
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FINGERPRINT = "llmCanaryCase/v1"
@@ -63,7 +63,7 @@ def results_of(runs: Sequence[Run], place: Mapping[str, Place | None]) -> list[R
     for run in runs:
         case, finding = run.case, run.finding
         if finding.outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE):
-            domain = f" ({finding.fault_domain})" if finding.fault_domain else ""
+            domain = bracketed(finding.fault_domain)
             result = Result(
                 scenario=case.scenario,
                 reason=str(finding.reason),
@@ -91,7 +91,7 @@ def results_compared(differences: Sequence[Difference], place: Mapping[str, Plac
                     reason=each.reason,
                     severity=each.severity,
                     case=_named(case) if case else f"{each.canary}/all",
-                    message=f"{each.canary}: {each.reason}{f' ({each.fault_domain})' if each.fault_domain else ''}: "
+                    message=f"{each.canary}: {each.reason}{bracketed(each.fault_domain)}: "
                     f"{each.base} at base, {each.head} at head. {each.detail}",
                     place=place[case.key if case else each.canary],
                     state=_STATES[each.change],

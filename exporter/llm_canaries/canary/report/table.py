@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llm_canaries.canary.canary import Outcome, Run
+from llm_canaries.wire.fault import bracketed
 
 COLUMNS = ("canary", "gateway", "model", "dialect", "stream", "outcome", "reason", "latency", "tokens")
 STYLES = {
@@ -50,7 +51,7 @@ def remarks(runs: Sequence[Run]) -> list[Text]:
         case, finding = run.case, run.finding
         if finding.outcome is Outcome.PASS:
             continue
-        domain = f" ({finding.fault_domain})" if finding.fault_domain else ""
+        domain = bracketed(finding.fault_domain)
         head = f"{finding.outcome.value} {case.canary} {case.model}: {finding.reason}{domain}"
         key = f"{head}\0{finding.detail}"
         lines.setdefault(key, Text.assemble((head, STYLES[finding.outcome]), f": {finding.detail}"))

@@ -60,7 +60,7 @@ def judge(exchange: Exchange, number: str, params: Params) -> Finding:
         stale = len(numbers) == 1 and len(numbers[0]) == len(number)
         reason = Reason.STALE_ANSWER if stale else Reason.WRONG_ANSWER
         domain = Domain.POLICY if stale else Domain.PROVIDER
-        return failed(reason, domain, f"asked for {number}, got {_short(reply.text)!r}")
+        return failed(reason, domain, f"asked for {number}, got {clipped(reply.text)!r}")
     if params.within_seconds and exchange.duration > params.within_seconds:
         detail = f"{exchange.duration:.1f} s, allowed {params.within_seconds:g} s"
         return failed(Reason.TOO_SLOW, Domain.PROVIDER, detail)
@@ -74,10 +74,6 @@ def _finish(reply: Reply) -> Finding | None:
         domain = Domain.TRANSLATION if reply.finish_native is None else Domain.PROVIDER
         return failed(Reason.ODD_FINISH, domain, f"finish reason {reply.finish_native!r}")
     return None
-
-
-def _short(text: str) -> str:
-    return clipped(text, 60)
 
 
 def cost(case: Case, params: Params) -> Cost:

@@ -19,7 +19,6 @@ from llm_canaries.wire.nonce import Draw
 
 BASELINE_RUNS = 12  # how often a count of the conversation without images is used; prompts of gateways change
 
-
 _ONCE_MORE = frozenset({Reason.SEEN_BUT_WRONG, Reason.MISBOUND})  # what a weak model does now and then
 _BLIND = frozenset(  # what a model that sees no image anywhere looks like
     {

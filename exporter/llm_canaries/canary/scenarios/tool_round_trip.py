@@ -96,7 +96,7 @@ def judge_calls(exchange: Exchange, codes: tuple[str, str]) -> Finding | None:
     assert exchange.reply is not None
     reply, calls = exchange.reply, exchange.reply.calls
     if not calls:
-        return _said(Reason.NO_CALL, f"no tool was called; the model said {_short(reply.text)!r}")
+        return _said(Reason.NO_CALL, f"no tool was called; the model said {clipped(reply.text)!r}")
     offered = {tool.name for tool in TOOLS}
     if strange := [call.name for call in calls if call.name not in offered]:
         return _said(Reason.NAME_CHANGED, f"called {strange[0]!r}, which was not offered")
@@ -136,7 +136,7 @@ def judge_answer(exchange: Exchange, wanted: Sequence[str]) -> Finding | None:
     text = unicodedata.normalize("NFKC", reply.text)
     found = [number for number in re.findall(r"\d+", text) if number in wanted]
     if missing := [number for number in wanted if number not in found]:
-        return _said(Reason.RESULT_LOST, f"a tool returned {missing[0]}, the model said {_short(reply.text)!r}")
+        return _said(Reason.RESULT_LOST, f"a tool returned {missing[0]}, the model said {clipped(reply.text)!r}")
     if list(dict.fromkeys(found)) != list(wanted):
         return _said(Reason.MISBOUND, f"the tools returned {', '.join(wanted)}, the model said {', '.join(found)}")
     return None
@@ -191,13 +191,13 @@ def _arguments(call: ToolCall, code: str) -> Finding | None:
     try:
         said = decode(call.arguments or "{}")
     except WireError as error:
-        return _said(Reason.ARGUMENTS_BROKEN, f"{call.name}: {error}: {_short(call.arguments)}")
+        return _said(Reason.ARGUMENTS_BROKEN, f"{call.name}: {error}: {clipped(call.arguments)}")
     if not isinstance(said, dict):
-        return _said(Reason.ARGUMENTS_BROKEN, f"{call.name}: not an object: {_short(call.arguments)}")
+        return _said(Reason.ARGUMENTS_BROKEN, f"{call.name}: not an object: {clipped(call.arguments)}")
     if "code" not in said:
-        return _said(Reason.ARGUMENTS_LOST, f"{call.name} was to be given {code}, and got {_short(call.arguments)}")
+        return _said(Reason.ARGUMENTS_LOST, f"{call.name} was to be given {code}, and got {clipped(call.arguments)}")
     if str(said["code"]) != code:
-        detail = f"{call.name} was to be given {code}, and got {_short(str(said['code']))}"
+        detail = f"{call.name} was to be given {code}, and got {clipped(str(said['code']))}"
         return failed(Reason.ARGUMENTS_CHANGED, Domain.PROVIDER, detail)
     return None
 
@@ -212,10 +212,6 @@ def _unanswered(exchange: Exchange) -> Finding | None:
 
 def _said(reason: Reason, detail: str) -> Finding:
     return failed(reason, Domain.TRANSLATION, detail)
-
-
-def _short(text: str) -> str:
-    return clipped(text, 60)
 
 
 def cost(case: Case, params: Params) -> Cost:

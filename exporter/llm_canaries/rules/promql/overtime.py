@@ -1,6 +1,5 @@
 """Functions over the samples of a range that count, sum, compare and rank them."""
 
-
 import numpy as np
 
 from llm_canaries.rules.promql.quantiles import column_quantiles

@@ -236,7 +236,6 @@ EXPECTED: Mapping[str, Catches] = with_loopback({
     "chat-usage": {PARITY: {"missing_usage": 1}, THINKING: {"[counts_absent]": 1}},
     "delta-lost": {PARITY: {"input_zero": 2}},  # these are bent in chat and Messages
     "double-count": {PARITY: {"input_mismatch": 2}},
-    # the mirror tells results in the order in which the calls come back to it
     "unhealthy": {NEGOTIATION: {"not_alive": 1}},
     "list-html": UNLISTED | {CATALOG: {"html": 1}, ELIGIBLE: {"html": 1}},
     "list-empty": UNLISTED | {CATALOG: {"empty_list": 1}, ELIGIBLE: {"callable_unlisted": 1}},

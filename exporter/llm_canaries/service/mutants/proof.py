@@ -128,4 +128,3 @@ def simulated_month() -> Figures:
     settings = bench_settings()
     case = next(each for each in bench_cases(settings, HEALTHY) if each.scenario == "known-good")
     return simulated(case, read_groups(settings.config.rules), SEED)
-

@@ -125,7 +125,6 @@ def estimated_stream(events: Events) -> Events:
     """The same of a stream, whose usage comes after its words."""
     reply = fold("", events)
     shown = count_text("".join(thought.text for thought in reply.thoughts)) if reply is not None else 0
-
     if not shown:
         return events
     return [UsageSeen(replace(each.usage, reasoning=shown)) if isinstance(each, UsageSeen) else each for each in events]

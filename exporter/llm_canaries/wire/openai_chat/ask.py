@@ -1,6 +1,5 @@
 """Chat Completions requests, both ways (protocols.md A1)."""
 
-
 from llm_canaries.wire.exchange import Request
 from llm_canaries.wire.json import (
     Object,

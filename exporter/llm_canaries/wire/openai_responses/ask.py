@@ -1,6 +1,5 @@
 """Responses requests, both ways (protocols.md A2)."""
 
-
 from llm_canaries.wire.exchange import Request
 from llm_canaries.wire.json import (
     Object,

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+from msgspec.structs import replace
+
 from llm_canaries.canary.canary import Case
 from llm_canaries.wire.message import (
     Ask,
@@ -51,8 +53,7 @@ Make = Callable[[Ask, Message], Ask]
 
 
 def _with(ask: Ask, *messages: Message, **more: object) -> Ask:
-    fields = {name: getattr(ask, name) for name in ask.__struct_fields__}
-    return Ask(**(fields | {"messages": messages} | more))
+    return replace(ask, messages=messages, **more)
 
 
 def _image(number: int) -> Image:

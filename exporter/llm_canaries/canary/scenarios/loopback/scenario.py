@@ -30,7 +30,6 @@ from llm_canaries.wire.script import Script
 _MOST_TOLD = 12  # differences in words
 
 
-
 def _refuse_unknown(what: str, names: Sequence[str], known: Mapping[str, object]) -> None:
     for name in names:
         if name not in known:

@@ -44,7 +44,6 @@ class Returned(Struct, frozen=True):
     name: str
     words: str
     is_error: bool | None
-    held: bool
 
 
 class Turn(Struct, frozen=True, kw_only=True):
@@ -96,7 +95,7 @@ def _turn(message: Message, where: str, names: Mapping[str, str]) -> Turn:
             own = [Placed(f"{place}.parts[{n}]", each, part.id) for n, each in _media(part.content)]
             media += own
             name = str(part.extra.get("name", names.get(part.id, "")))
-            results.append(Returned(place, part.id, name, _words(part.content), part.is_error, bool(own)))
+            results.append(Returned(place, part.id, name, _words(part.content), part.is_error))
         elif isinstance(part, Image | Document):
             media.append(Placed(place, part))
         elif isinstance(part, Text):
