@@ -15,8 +15,10 @@ from llm_canaries.proxy.core import Core
 from llm_canaries.proxy.exchange import exchange
 from llm_canaries.proxy.gateway import Limits
 from llm_canaries.proxy.routes import Provider
+from llm_canaries.proxy.translate import Order, Pair, translate_ask
 from llm_canaries.proxy.transport import Transport
 from llm_canaries.wire import png
+from llm_canaries.wire.dialects import DIALECTS
 from llm_canaries.wire.exchange import Send
 from llm_canaries.wire.fault import FaultReason
 from llm_canaries.wire.message import Ask, Image, Message, Text, Thinking, Tool, ToolCall, ToolResult
@@ -210,3 +212,39 @@ async def test_profile_decides_how_it_is_written(embedded: MakeCore, mirror: Mir
     assert got.fault is None
     (seen,) = mirror.desk.records.of(MARK)
     assert json.loads(seen.body)["max_tokens"] == 5000
+
+
+def used_twice(dialect: str) -> Order:
+    """Calls of three turns under one id, two of them in one turn, one without an answer."""
+    turns = [("red", "blue"), ("gone",), ("green",)]
+    messages: list[Message] = [Message("user", (Text("call red"),))]
+    for names in turns:
+        messages.append(Message("assistant", tuple(ToolCall("same", name, "{}") for name in names)))
+        results = [ToolResult("same", (Text(f"that of {name}"),)) for name in names if name != "gone"]
+        messages += [Message("tool", tuple(results))] if results else [Message("user", (Text("go on"),))]
+    asked = Ask(dialect=dialect, model="m", messages=tuple(messages), tools=TOOLS, max_tokens=50)
+    request = DIALECTS[dialect].write_ask(asked, Profile())
+    return Order(body=request.body, path=request.path, asked="m", model="m")
+
+
+@pytest.mark.parametrize(("client", "provider"), [(c, p) for c in DIALECTS for p in DIALECTS if c != p])
+def test_results_under_an_id_used_twice_stay_with_their_calls(client: str, provider: str) -> None:
+    request = translate_ask(Pair(client, provider), used_twice(client), Profile())
+    sent = DIALECTS[provider].read_ask(request.body, request.path)
+    parts = [part for message in sent.messages for part in message.content]
+    names = {part.id: part.name for part in parts if isinstance(part, ToolCall)}
+    assert sorted(names.values()) == ["blue", "gone", "green", "red"], "no two calls have one id"
+    results = {names[part.id]: part.content for part in parts if isinstance(part, ToolResult)}
+    assert results == {name: (Text(f"that of {name}"),) for name in ("red", "blue", "green")}
+    assert sum(loss.where == "tool call" for loss in request.losses) == 3
+    if provider == "gemini":  # which binds by name as well
+        said = [part for turn in json.loads(request.body)["contents"] for part in turn["parts"]]
+        bound = [each["functionResponse"] for each in said if "functionResponse" in each]
+        assert [(each["name"], each["response"]["output"]) for each in bound] == [
+            (name, f"that of {name}") for name in ("red", "blue", "green")
+        ]
+
+
+def test_the_same_dialects_ids_are_the_clients_own() -> None:
+    order = used_twice("openai_chat")
+    assert translate_ask(Pair("openai_chat", "openai_chat"), order, Profile()).body == order.body

@@ -1,5 +1,6 @@
 """One ask and one whole answer between a client's dialect and a provider's; equal ends touch no byte."""
 
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator
 
 from msgspec import Struct
@@ -15,7 +16,7 @@ from llm_canaries.wire.fault import Fault, FaultReason
 from llm_canaries.wire.fault_reading import read_fault
 from llm_canaries.wire.headers import Headers
 from llm_canaries.wire.json import WireError
-from llm_canaries.wire.message import Part, Reply, Thinking, ToolCall, Usage
+from llm_canaries.wire.message import Ask, Message, Part, Reply, Thinking, ToolCall, ToolResult, Usage
 from llm_canaries.wire.profile import Profile
 from llm_canaries.wire.sse import Decoder
 
@@ -60,7 +61,11 @@ def translate_ask(pair: Pair, order: Order, profile: Profile) -> Request:
     ask = replace(dialect.read_ask(order.body, order.path), model=order.model)
     if order.thinking is not None:
         ask = replace(ask, thinking=order.thinking)
-    return DIALECTS[pair.provider].write_ask(ask, profile)
+    if pair.same:
+        return DIALECTS[pair.provider].write_ask(ask, profile)
+    ask, losses = own_ids(ask)
+    request = DIALECTS[pair.provider].write_ask(ask, profile)
+    return replace(request, losses=(*request.losses, *losses)) if losses else request
 
 
 def asked_thinking(dialect: str, request: Request) -> Thinking | None:
@@ -140,6 +145,35 @@ class Ids:
             self.losses.append(Loss("tool call", f"id {id[:60]} used twice, {own[:70]} said"))
         self._used.add(own)
         return own
+
+
+def own_ids(ask: Ask) -> tuple[Ask, tuple[Loss, ...]]:
+    """The ask with every tool call under an id of its own, and what that lost.
+
+    Results under an id used twice belong to the calls of their turn in order: Gemini binds them by name as well.
+    """
+    used = [part.id for message in ask.messages for part in message.content if isinstance(part, ToolCall)]
+    if len(used) == len(set(used)):
+        return ask, ()
+    ids, waiting, answered = Ids(), defaultdict[str, deque[str]](deque), dict[str, str]()
+
+    def own(part: Part) -> Part:
+        if isinstance(part, ToolCall):
+            waiting[part.id].append(ids.unique(part.id))
+            return replace(part, id=waiting[part.id][-1])
+        if isinstance(part, ToolResult):
+            if waiting[part.id]:
+                answered[part.id] = waiting[part.id].popleft()
+            return replace(part, id=answered.get(part.id, part.id))
+        return part
+
+    messages, role = list[Message](), ""
+    for message in ask.messages:
+        if message.role == "assistant" != role:
+            waiting.clear()  # what an earlier turn called and nobody answered
+        role = message.role
+        messages.append(replace(message, content=tuple(own(part) for part in message.content)))
+    return replace(ask, messages=tuple(messages)), tuple(ids.losses)
 
 
 def usage_losses(usage: Usage | None) -> tuple[Loss, ...]:
