@@ -64,7 +64,7 @@ def is_proper_error(got: Exchange, dialect: str) -> None:
     if dialect == "anthropic_messages":
         assert said["type"] == "error" and isinstance(inner["type"], str)
     elif dialect == "gemini":
-        assert isinstance(inner["code"], int) and isinstance(inner["status"], str)
+        assert inner["code"] == got.status and isinstance(inner["status"], str)
     else:
         assert isinstance(inner["type"], str)
     assert "sk-secret" not in repr(got)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from llm_canaries.proxy.answer import CoreAnswer, Streaming, Trial, client_headers, json_headers, once
 from llm_canaries.proxy.gateway import Unanswered
@@ -51,8 +52,10 @@ class Wish(Struct, frozen=True, kw_only=True):
 
 def refuse(dialect: str, sent: bytes, fault: Fault, status: int | None = None) -> CoreAnswer:
     """`fault` as an answer in `dialect`; `status` is the provider's, where it said one."""
-    own, body = DIALECTS[dialect].write_fault(fault)
-    status = status if status is not None and status >= 400 else _STATUSES.get(fault.reason, own)
+    if status is None or status < 400:
+        status = _STATUSES.get(fault.reason)
+    own, body = DIALECTS[dialect].write_fault(fault if status is None else replace(fault, status=status))
+    status = status or own
     return CoreAnswer(sent, status, json_headers(fault.retry_after), body)
 
 

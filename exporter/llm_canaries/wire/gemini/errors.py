@@ -34,6 +34,8 @@ def status_of(fault: Fault) -> int:
 def error_of(fault: Fault) -> Object:
     """What stands under `error`; the provider's own code, where it has one, and the time to wait are details."""
     code, status, reason = _ERRORS.get(fault.reason, _OTHER)
+    if fault.status is not None and 400 <= fault.status < 600:
+        code = fault.status  # Google's `code` is the answer's own status
     details: list[Object] = []
     if fault.code and not fault.code.isdecimal() and fault.code != status:
         reason = fault.code
