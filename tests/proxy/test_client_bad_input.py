@@ -217,6 +217,7 @@ async def test_error_in_mid_stream(client: str, provider: str, ask_core: AskCore
     got, core = await ask_core((client, provider), sse(cut(provider), MIDWAY[provider]), stream=True)
     ends(got)
     assert got.fault is not None and "overloaded" in got.fault.message
+    assert b"overloaded" in got.body.rstrip().rpartition(b"\n\n")[2], "nothing comes after the error"
     if client == "anthropic_messages" != provider:
         assert got.fault.code in ANTHROPICS, "another dialect's word is none for Anthropic's clients"
     (attempt,) = got.attempts

@@ -163,7 +163,7 @@ class Crossing:
             self.fault = Fault(reason=reason, message="the stream ended before the answer did")
             if not self._raw:
                 return out + self._end(Broken(self.fault))
-        if self._finished and not self._ended and not self._raw:
+        if self.fault is None and self._finished and not self._ended and not self._raw:
             return out + self._end(End())
         return out + (self._writer.close() if self._writer is not None else b"")
 
@@ -181,7 +181,15 @@ class Crossing:
     def _write(self, events: list[Event]) -> bytes:
         self._writer = self._writer or _writer(self._pair, events)
         writer = self._writer
-        return b"" if writer is None else b"".join([writer.feed(self._seen(event)) for event in events])
+        if writer is None:
+            return b""
+        out: list[bytes] = []
+        for event in events:
+            over = self.fault is not None and not self._raw  # nothing comes after an error
+            seen = self._seen(event)
+            if not over:
+                out.append(writer.feed(seen))
+        return b"".join(out)
 
     def _seen(self, event: Event) -> Event:
         match event:
